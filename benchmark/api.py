@@ -1,0 +1,257 @@
+"""The contract between the suite and its plugins: what a model and what a data set must be.
+
+A **model** is one file with one class:
+
+    class MyModel(ClusteringModel):
+        name = "mymodel"
+
+        @dataclass(frozen=True)
+        class Config(ModelConfig):
+            latent: int = 10  # J, dimension of the latent
+
+        def __init__(self, data: DataSpec, config: Config): ...
+        def stages(self, x):               # what is trained, in order
+            yield Stage("train", self.step, steps=1000, batch_size=100)
+        def step(self, x): ...             # one minibatch: losses, backward, optimiser step
+        def log_assign(self, x): ...       # (B, K) log q(y = k | x)
+
+A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md walk through
+both. Models never see labels: those are read by `benchmark.evaluation` alone, after training.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from benchmark.errors import Unsupported
+
+__all__ = [
+    "ClusteringModel",
+    "DataSpec",
+    "Dataset",
+    "ModelConfig",
+    "Once",
+    "Stage",
+    "as_float",
+    "batches_per_epoch",
+    "draw_seed",
+    "hard_assignment",
+]
+
+OPTIONAL_ABILITIES = ("embed", "sample", "reconstruct")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model may know of a data set before it sees a point.
+
+    Attributes:
+        name: the data set's name, e.g. "mnist".
+        shape: of one point: (C, H, W) for an image, (D,) for a vector.
+        value_range: (low, high) that every value lies in and that samples must respect; None for unbounded vectors.
+            Images are always in (0.0, 1.0).
+        n: number of training points.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    value_range: tuple[float, float] | None
+    n: int
+
+    @property
+    def kind(self) -> str:
+        return "image" if len(self.shape) == 3 else "vector"
+
+    @property
+    def dim(self) -> int:
+        """Number of values of one point."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Base of every model's `Config`: one documented field per hyper-parameter, defaults as in the paper."""
+
+    n_clusters: int  # K, number of clusters; the data set's number of classes unless set
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Many steps on minibatches of the training data.
+
+    Attributes:
+        name: shown in the progress bar and the record; curves and seconds are stored under it.
+        step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns its losses
+            as scalar tensors. It must be capturable as a CUDA graph: static shapes, no `.item()`, no branch on a
+            tensor's value, random numbers drawn on the device from the default generator.
+        steps: number of minibatches.
+        batch_size: B; a data set with fewer points is used whole.
+        each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
+    """
+
+    name: str
+    step: Callable[[Tensor], dict[str, Tensor]]
+    steps: int
+    batch_size: int
+    each_epoch: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Once:
+    """Something done once between two stages, e.g. fitting a mixture to the latents of all training points."""
+
+    name: str
+    run: Callable[[], object]
+
+
+class ClusteringModel(nn.Module, ABC):
+    """A generative clustering model (or a baseline), built from a data spec and a config alone.
+
+    Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it. Optimisers
+    and learning-rate schedulers are attributes set in `__init__`; the Trainer finds them there for its checkpoints.
+
+    Class attributes:
+        name: what the user types.
+        Config: the model's dataclass of hyper-parameters, a `ModelConfig`.
+        presets: {data set name, or "image" or "vector" for all others: {field: value}}, what changes per data set at
+            the paper's budget.
+        quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, five
+            minutes for MNIST.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[ModelConfig]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def unsuitable(cls, data: DataSpec) -> str | None:
+        """Why this model can't be used on such data, or None if it can. The tables then show a dash."""
+        return None
+
+    @abstractmethod
+    def stages(self, x: Tensor) -> Iterable[Stage | Once]:
+        """What training consists of, in order.
+
+        Args:
+            x: all training points as they are stored, (N, *shape), uint8 or float32, on the model's device.
+               `as_float` and `map_batches` convert.
+
+        Only describes: it is run through once, before training. What changes the model happens inside a `Stage` or
+        a `Once`, so that a killed run can continue at any of them.
+        """
+
+    @abstractmethod
+    def log_assign(self, x: Tensor) -> Tensor:
+        """(B, K) log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard assignments."""
+
+    def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The model's assignment rules by name, the neutral protocol's first.
+
+        Each maps all stored points (N, *shape) to (N, K') log-probabilities. A model with one rule, `log_assign`,
+        leaves this as it is.
+        """
+        return {"default": lambda x: self.map_batches(self.log_assign, x)}
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B, J) representation of a float batch. Optional."""
+        raise Unsupported(f"{self.name} has no embedding")
+
+    def sample(self, n: int, cluster: int | None = None) -> Tensor:
+        """(n, *shape) new points in the data's value range, of one cluster or of the whole model. Optional."""
+        raise Unsupported(f"{self.name} cannot sample")
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """(B, *shape) reconstruction of a float batch. Optional."""
+        raise Unsupported(f"{self.name} cannot reconstruct")
+
+    @classmethod
+    def abilities(cls) -> tuple[str, ...]:
+        """Which of the optional methods this model has: those that it defines."""
+        return tuple(a for a in OPTIONAL_ABILITIES if getattr(cls, a) is not getattr(ClusteringModel, a))
+
+    @torch.no_grad()
+    def map_batches(self, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 1000) -> Tensor:
+        """`function` of all stored points `x`, computed in float batches without gradients."""
+        return torch.cat([function(as_float(part)) for part in x.split(batch_size)])
+
+    def training_state(self) -> dict[str, Any]:
+        """State of the optimisers and schedulers found among the attributes, by attribute name."""
+        return {name: part.state_dict() for name, part in self._training_parts().items()}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        for name, part in self._training_parts().items():
+            part.load_state_dict(state[name])
+
+    def _training_parts(self) -> dict[str, torch.optim.Optimizer | LRScheduler]:
+        return {n: v for n, v in vars(self).items() if isinstance(v, (torch.optim.Optimizer, LRScheduler))}
+
+
+class Dataset(ABC):
+    """A data set: where it comes from, how it is read, and how it must look.
+
+    Class attributes:
+        name, title: what the user types, and what a table's heading says.
+        source, licence: where it is from, and under which terms.
+        splits: names of its parts. The first is the one that models are trained on; a data set without a split has
+            the single part "all", which is trained on and evaluated.
+        shape: of one point, (C, H, W) or (D,).
+        value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
+        n_classes: number of classes, None where labels are absent.
+        digests: {"train.x": SHA-256, ...} of the decoded arrays (`array_digest`), where they are known beforehand.
+    """
+
+    name: str
+    title: str
+    source: str = ""
+    licence: str = ""
+    splits: tuple[str, ...] = ("train", "test")
+    shape: tuple[int, ...]
+    value_range: tuple[float, float] | None = (0.0, 1.0)
+    n_classes: int | None
+    digests: Mapping[str, str] = {}
+
+    def __init__(self, folder: Path):
+        self.folder = folder  # the user's data folder, DGCBENCH_DATA
+
+    def missing(self) -> str | None:
+        """None when everything is on this machine; otherwise what is missing and how to get it."""
+        return None
+
+    def fetch(self) -> None:
+        """Download what is missing, verified, into the data folder."""
+
+    @abstractmethod
+    def x(self, split: str) -> np.ndarray:
+        """Points of a split, (N, *shape): uint8 (scaled to [0, 1] when used) or float32."""
+
+    @abstractmethod
+    def y(self, split: str) -> np.ndarray | None:
+        """Labels of a split, (N,), or None where there are none. Read by the evaluation only."""
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Stored points as the models see them: uint8 images scaled to [0, 1], float32 unchanged."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+def batches_per_epoch(x: Tensor, batch_size: int) -> int:
+    """Minibatches in one pass over `x`; the remainder is dropped, so that every batch has the same shape."""
+    return max(1, len(x) // batch_size)
+
+
+def hard_assignment(labels: Tensor, n_clusters: int) -> Tensor:
+    """(B, K) log-probabilities of a hard clustering (B,): 0 at the label, minus infinity elsewhere."""
+    return nn.functional.one_hot(labels, n_clusters).float().log()
+
+
+def draw_seed() -> int:
+    """A seed for a library with its own random state (scikit-learn), drawn from torch's generator."""
+    return int(torch.randint(2**31 - 1, ()))

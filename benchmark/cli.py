@@ -1,0 +1,178 @@
+"""The command line: python -m benchmark run | tables | list | info | doctor."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import UserError
+
+EPILOG = """exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some cell did not end well, 130 stopped by hand"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # e.g. `python -m benchmark list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Usage errors exit with 1: in this suite, 2 says that a cell did not end well."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m benchmark", description=__doc__, epilog=EPILOG)
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="train models on a data set and print the table", epilog=EPILOG)
+    run.add_argument("--dataset", default="digits", metavar="NAME|FILE.npz", help="a name that `list` shows, or an own file "
+                     "with an array X and optionally y (default: %(default)s)")
+    run.add_argument("--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data")
+    run.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
+    run.add_argument("--budget", choices=("paper", "quick"), help="paper: the source's number of steps; quick: for one CPU "
+                     "core (default: paper on CUDA, quick on a CPU)")
+    run.add_argument("--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)")
+    run.add_argument("--set", action="append", default=[], metavar="[MODEL.]KEY=VALUE", dest="overrides",
+                     help="a hyper-parameter, as `info MODEL` lists them; may be given several times")
+    run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    run.add_argument("--jobs", type=int, metavar="N", help="cells at a time (default: one per core, or one on CUDA)")
+    run.add_argument("--threads", type=int, metavar="N", help="threads per cell (default: 1 on a CPU, 4 on CUDA)")
+    run.add_argument("--time-limit", type=float, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
+    run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
+    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
+    run.set_defaults(command=_run)
+
+    tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
+    tables.set_defaults(command=_tables)
+    for command in (run, tables):
+        command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+
+    list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
+    list_.set_defaults(command=_list)
+    info = commands.add_parser("info", help="what a model or data set is: hyper-parameters, presets, abilities, runs")
+    info.add_argument("name")
+    info.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    info.set_defaults(command=_info)
+    for command in (run, list_, info):
+        command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
+                             help="a file with models or data sets of your own; may be given several times")
+    commands.add_parser("doctor", help="versions, device, data sets that are here or missing").set_defaults(command=_doctor)
+
+    cell = commands.add_parser("_cell")  # no help: not listed; run by the executor
+    cell.add_argument("folder", type=Path)
+    cell.add_argument("progress", type=int)
+    cell.set_defaults(command=_cell)
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from benchmark import sweep
+    from benchmark.executors.local import LocalExecutor
+    from benchmark.progress import Progress
+    from benchmark.provenance import available_cores
+    from benchmark.tables import build
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.default_int_handler)
+    if (options.jobs or 1) < 1 or (options.threads or 1) < 1 or (options.time_limit or 1) <= 0:
+        raise UserError("--jobs, --threads and --time-limit must be positive")
+    request = sweep.Request(
+        options.dataset, options.models, options.seeds, options.budget, options.device,
+        _overrides(options), options.clusters, tuple(options.plugins), options.threads,
+    )  # fmt: skip
+    plan = sweep.make_plan(request)
+    for where, why in plan.failures.items():
+        print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
+    results: Path = options.results
+    todo = sweep.remaining(plan, results, options.retry)
+    jobs = options.jobs or (available_cores() if plan.device == "cpu" else 1)
+    print(
+        f"{plan.title}: {plan.budget} budget on {plan.device}, {len(plan.cells)} cells, "
+        f"{len(plan.cells) - len(todo)} of them done, {jobs} at a time; results in {results}",
+        file=sys.stderr,
+    )
+    if options.dry_run:
+        for cell in todo:
+            print(f"{cell.title}: {sweep.why_not_done(cell, results)}")
+        return 0
+    with sweep.only_sweep(results):
+        progress = Progress(len(todo), jobs)
+        executor = LocalExecutor(jobs, options.time_limit, progress.start, progress.update, progress.end)
+        try:
+            executor.run([(cell, cell.folder(results)) for cell in todo])
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on where this one was", file=sys.stderr)
+            return 130
+        finally:
+            progress.close()
+        records = [sweep.final_record(cell, results) for cell in plan.cells]
+        for table in build(records, {plan.cells[0].key["dataset"]: plan.title} if plan.cells else {}, plan.skipped):
+            path = table.write(results / "tables")
+            print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
+    return 0 if all(record["status"] == "ok" for record in records) else 2
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """--set texts as {model: {key: value}}; a key without a model is for the one model of the run."""
+    found: dict[str, dict[str, str]] = {}
+    for text in options.overrides:
+        name, equals, value = text.partition("=")
+        model, dot, key = name.rpartition(".")
+        if not (equals and key):
+            raise UserError(f"--set {text}: expected [MODEL.]KEY=VALUE")
+        if not dot and len(options.models) != 1:
+            raise UserError(f"--set {text}: this run has several models, so say which: --set MODEL.{text}")
+        found.setdefault(model or options.models[0], {})[key] = value
+    return found
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from benchmark.results import all_records
+    from benchmark.tables import build
+
+    records = [record for _, record in all_records(options.results)]
+    if not records:
+        raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
+    for table in build(records):
+        print(f"{table.markdown()}\n{table.write(options.results / 'tables')}\n")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from benchmark import inspection
+
+    return inspection.print_list(options.plugins)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from benchmark import inspection
+
+    return inspection.print_info(options.name, options.plugins, options.results)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from benchmark import inspection
+
+    return inspection.print_doctor()
+
+
+def _cell(options: argparse.Namespace) -> int:
+    from benchmark.executors.local import serve
+
+    return serve(options.folder, options.progress)

@@ -1,0 +1,99 @@
+"""Hyper-parameters: one frozen dataclass per model, resolved from defaults, presets, budget and the user's overrides."""
+
+import dataclasses
+import inspect
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig
+from benchmark.errors import UserError, unknown
+
+BUDGETS = ("paper", "quick")
+
+
+def resolve(
+    model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, overrides: Mapping[str, str]
+) -> ModelConfig:
+    """The config of one run: the class's defaults, then its preset for the data set, its quick budget, the overrides.
+
+    Args:
+        overrides: {field: text}, as typed by the user; converted by the field's type.
+    """
+    if budget not in BUDGETS:
+        raise unknown("budget", budget, BUDGETS)
+    values: dict[str, Any] = {}
+    if n_classes is not None:
+        values["n_clusters"] = n_classes
+    for table in (model.presets, model.quick) if budget == "quick" else (model.presets,):
+        values |= table.get(data.name, table.get(data.kind, {}))
+    hints = typing.get_type_hints(model.Config)
+    for field, text in overrides.items():
+        if field not in hints:
+            raise unknown(f"hyper-parameter of {model.name}", field, hints)
+        values[field] = _convert(text, hints[field], f"{model.name}.{field}")
+    if "n_clusters" not in values:
+        raise UserError(f"{data.name} has no labels, so the number of clusters must be given: --clusters K (CLUSTERS=K)")
+    if values["n_clusters"] < 2:
+        raise UserError(f"the number of clusters is {values['n_clusters']}, expected at least 2")
+    if values["n_clusters"] > data.n:
+        raise UserError(f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for")
+    try:
+        return model.Config(**values)
+    except ValueError as error:  # raised by a config's own checks
+        raise UserError(f"{model.name}: {error}") from error
+
+
+def as_dict(config: ModelConfig) -> dict[str, Any]:
+    """The config as JSON types, tuples as lists; `from_dict` is its inverse."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+
+
+def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelConfig:
+    return model.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
+    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's line."""
+    comments: dict[str, str] = {}
+    for cls in reversed(config.__mro__[:-1]):
+        for line in inspect.getsource(cls).splitlines():
+            if match := re.match(r"\s*(\w+)\s*:[^#]*#\s*(.*)", line):
+                comments[match[1]] = match[2]
+    rows = []
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        default = "number of classes" if field.default is dataclasses.MISSING else str(field.default)
+        rows.append((field.name, _type_name(hints[field.name]), default, comments.get(field.name, "")))
+    return rows
+
+
+def _convert(text: str, kind: Any, name: str) -> Any:
+    """`text` as a value of the field's type: int, float, bool, str, Literal, tuple[T, ...], or one of these or None."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    try:
+        if origin in (types.UnionType, typing.Union):
+            return None if text.lower() == "none" else _convert(text, args[0], name)
+        if origin is tuple:
+            return tuple(_convert(part, args[0], name) for part in text.split(",") if part)
+        if origin is typing.Literal:
+            if text not in args:
+                raise ValueError
+            return text
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError
+        return value
+    except (ValueError, KeyError):
+        raise UserError(f"{name} was given {text!r}, expected {_type_name(kind)}") from None
+
+
+def _type_name(kind: Any) -> str:
+    if typing.get_origin(kind) is typing.Literal:
+        return " | ".join(map(str, typing.get_args(kind)))
+    return kind.__name__ if isinstance(kind, type) and not typing.get_origin(kind) else str(kind)

@@ -1,0 +1,55 @@
+"""Where data sets are kept, how their arrays are digested, and what is told about them to a model."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.api import DataSpec, Dataset
+from benchmark.errors import UserError
+
+
+def data_folder() -> Path:
+    """The folder for downloaded data: DGCBENCH_DATA, by default dgcbench in the user's cache folder."""
+    if folder := os.environ.get("DGCBENCH_DATA"):
+        return Path(folder).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "dgcbench"
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's type, shape and values, whatever file it came from."""
+    header = f"{array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def dataset_digest(dataset: Dataset) -> str:
+    """One SHA-256 for all arrays of a data set, points and labels."""
+    parts = []
+    for split in dataset.splits:
+        for part, array in (("x", dataset.x(split)), ("y", dataset.y(split))):
+            parts.append(f"{split}.{part} {array_digest(array) if array is not None else '-'}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def verify(dataset: Dataset, key: str, array: np.ndarray, where: Path) -> np.ndarray:
+    """`array` itself if its digest is the one that the data set states under `key` ("train.x"), else an error."""
+    expected, found = dataset.digests[key], array_digest(array)
+    if found != expected:
+        raise UserError(
+            f"{where} does not hold the {key} array of {dataset.title}: its digest is {found[:16]}..., expected "
+            f"{expected[:16]}...; delete the file to have it downloaded again"
+        )
+    return array
+
+
+def data_spec(dataset: Dataset) -> DataSpec:
+    """What models are told of a data set. Checks that its training points are what its class says they are."""
+    x = dataset.x(dataset.splits[0])
+    if x.shape[1:] != dataset.shape or x.dtype not in (np.uint8, np.float32):
+        raise UserError(
+            f"data set {dataset.name}: x({dataset.splits[0]!r}) is {x.dtype} {x.shape}, "
+            f"expected uint8 or float32 of shape (N, {', '.join(map(str, dataset.shape))})"
+        )
+    return DataSpec(dataset.name, dataset.shape, dataset.value_range, len(x))

@@ -1,0 +1,28 @@
+"""Errors that end a run with a message instead of a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that was asked for is not possible. The text says what was given, what was expected, what to do."""
+
+
+class Diverged(Exception):
+    """A loss became NaN or infinite during training."""
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; its checkpoint is written."""
+
+
+class Unsupported(Exception):
+    """An optional ability (embed, sample, reconstruct) that a model does not have."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that does not exist, with the names that it may have meant."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    return UserError(f"unknown {kind} {name!r}; {hint}")

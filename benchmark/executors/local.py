@@ -1,0 +1,213 @@
+"""Runs cells on this machine: one process per cell, so that no crash, leak or hang of one touches another.
+
+The parent's side is `LocalExecutor`, the child's side is `serve`. Between them:
+    standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child stops
+    a progress pipe   one JSON line whenever the Trainer reads its losses
+    log.txt           standard output and standard error of the child
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.cell import Cell, run_cell
+from benchmark.results import Record, read_record, write_atomically, write_record
+
+GRACE_SECONDS = 20.0  # from the request to stop, in which a checkpoint is written, to the kill
+PROGRESS_SECONDS = 0.5
+LOG_TAIL_LINES = 20
+STOPPED_BY = {signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP}
+
+
+@dataclass
+class _Running:
+    cell: Cell
+    folder: Path
+    process: subprocess.Popen[bytes]
+    progress: int  # read end of the progress pipe
+    started: float = field(default_factory=time.monotonic)
+    buffer: bytes = b""
+    stop_reason: str | None = None  # status to record, once the parent has asked it to stop
+    kill_at: float = float("inf")
+
+
+class LocalExecutor:
+    """Runs cells in `jobs` processes at a time.
+
+    Args:
+        time_limit: seconds a cell may run before its whole process group is ended; None for no limit.
+        on_start, on_progress, on_end: called with the cell, with (cell, progress message), with (cell, record).
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        time_limit: float | None,
+        on_start: Callable[[Cell], None],
+        on_progress: Callable[[Cell, dict[str, Any]], None],
+        on_end: Callable[[Cell, Record], None],
+    ):
+        self.jobs, self.time_limit = jobs, time_limit
+        self.on_start, self.on_progress, self.on_end = on_start, on_progress, on_end
+        self._running: list[_Running] = []
+        self._selector = selectors.DefaultSelector()
+
+    def run(self, cells: Iterable[tuple[Cell, Path]]) -> None:
+        """Run all cells. On KeyboardInterrupt the running ones write their checkpoints first."""
+        queue = list(cells)
+        try:
+            while queue or self._running:
+                while queue and len(self._running) < self.jobs:
+                    self._start(*queue.pop(0))
+                self._watch()
+        except BaseException:
+            for running in self._running:
+                self._ask_to_stop(running, "interrupted")
+            while self._running:
+                self._watch()
+            raise
+
+    def _start(self, cell: Cell, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "record.json").unlink(missing_ok=True)  # an older failure must not be taken for this run's outcome
+        write_atomically(folder / "cell.json", json.dumps(vars(cell), indent=1))
+        threads = {f"{name}_NUM_THREADS": str(cell.threads) for name in ("OMP", "MKL", "OPENBLAS")}
+        read_end, write_end = os.pipe()
+        with open(folder / "log.txt", "a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "benchmark", "_cell", str(folder), str(write_end)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(write_end,),
+                start_new_session=True,  # its own process group, which can be ended as a whole
+                env={**os.environ, **threads, "MPLBACKEND": "Agg", "PYTHONUNBUFFERED": "1"},
+            )
+        os.close(write_end)
+        running = _Running(cell, folder, process, read_end)
+        self._running.append(running)
+        self._selector.register(read_end, selectors.EVENT_READ, running)
+        self.on_start(cell)
+
+    def _watch(self) -> None:
+        """Pass on progress, enforce limits, and collect the cells that have ended."""
+        for key, _ in self._selector.select(timeout=0.1):
+            self._read_progress(key.data)
+        now = time.monotonic()
+        for running in list(self._running):
+            if self.time_limit is not None and now - running.started > self.time_limit:
+                self._ask_to_stop(running, "timed_out")
+            if now > running.kill_at:
+                _signal_group(running.process.pid, signal.SIGKILL)
+            if running.process.poll() is not None:
+                self._collect(running)
+
+    def _read_progress(self, running: _Running) -> None:
+        data = os.read(running.progress, 65536)
+        if not data:  # the child closed its end
+            self._selector.unregister(running.progress)
+            return
+        *lines, running.buffer = (running.buffer + data).split(b"\n")
+        if lines:
+            self.on_progress(running.cell, json.loads(lines[-1]))
+
+    def _ask_to_stop(self, running: _Running, status: str) -> None:
+        if running.stop_reason is None:
+            running.stop_reason = status
+            running.kill_at = time.monotonic() + GRACE_SECONDS
+            _signal_group(running.process.pid, signal.SIGTERM)
+
+    def _collect(self, running: _Running) -> None:
+        self._running.remove(running)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(running.progress)
+        os.close(running.progress)
+        if running.process.stdin is not None:
+            running.process.stdin.close()
+        _signal_group(running.process.pid, signal.SIGKILL)  # whatever the cell has started and left behind
+        self.on_end(running.cell, self._final_record(running))
+
+    def _final_record(self, running: _Running) -> Record:
+        """The record that the child wrote, completed or replaced by what only the parent can know."""
+        record = read_record(running.folder)
+        if record is None:
+            status, error = _explain(running.process.returncode)
+            record = running.cell.record(running.stop_reason or status, error=error)
+        elif record["status"] == "interrupted" and running.stop_reason == "timed_out":
+            record |= {"status": "timed_out"}
+        else:
+            return record if record["status"] == "ok" else _with_log(running.folder, record)
+        if running.stop_reason == "timed_out":
+            record["error"] = f"did not end within the time limit of {self.time_limit:g} s"
+        record = _with_log(running.folder, record)
+        try:
+            write_record(running.folder, record)
+        except OSError as error:
+            record["error"] += f"; its record could not be written either: {error}"
+        return record
+
+
+def _with_log(folder: Path, record: Record) -> Record:
+    try:
+        record["log_tail"] = (folder / "log.txt").read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    except OSError:
+        record["log_tail"] = []
+    return record
+
+
+def _explain(returncode: int) -> tuple[str, str]:
+    """(status, reason) of a process that ended without writing a record."""
+    if returncode >= 0:
+        return "failed", f"the process exited with code {returncode} and left no record"
+    name = signal.Signals(-returncode).name
+    if -returncode in STOPPED_BY:
+        hint = " (somebody, or the system when memory ran out)" if -returncode == signal.SIGKILL else ""
+        return "interrupted", f"the process was ended by {name}{hint}"
+    return "failed", f"the process was ended by {name}"
+
+
+def _signal_group(pid: int, signum: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signum)
+
+
+def serve(folder: Path, progress: int) -> int:
+    """The child's side: run the cell in `folder`, writing progress to the file descriptor `progress`."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    cell = Cell.read(folder / "cell.json")
+    import torch
+
+    torch.set_num_threads(cell.threads)
+    reported = 0.0
+
+    def report(stage: str, step: int, steps: int, done: int, total: int, losses: dict[str, float]) -> None:
+        nonlocal reported
+        if step and time.monotonic() - reported < PROGRESS_SECONDS:
+            return
+        reported = time.monotonic()
+        message = {"stage": stage, "step": step, "steps": steps, "done": done, "total": total, "losses": losses}
+        with contextlib.suppress(BrokenPipeError):
+            os.write(progress, json.dumps(message).encode() + b"\n")
+
+    run_cell(cell, folder, report, stop.is_set)
+    return 0
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    while os.read(0, 1024):
+        pass
+    stop.set()
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)

@@ -1,0 +1,55 @@
+"""Pictures of one run, drawn into its folder: losses over training, samples and reconstructions of image models."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from benchmark.api import ClusteringModel, DataSpec
+from benchmark.seeding import start
+
+SAMPLES_PER_CLUSTER = 10
+STYLE = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 120}
+
+
+def draw_run(
+    folder: Path, model: ClusteringModel, data: DataSpec, n_clusters: int, curves: list[dict[str, Any]], seed: int
+) -> None:
+    """curves.png, and samples.png (one row per cluster) where the model can sample images."""
+    with mpl.rc_context(STYLE):
+        if curves:
+            draw_curves(folder / "curves.png", curves)
+        if "sample" in model.abilities() and data.kind == "image":
+            start(seed, "eval")
+            with torch.no_grad():
+                rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=k) for k in range(n_clusters)]
+            draw_images(folder / "samples.png", rows, [f"{k}" for k in range(n_clusters)])
+
+
+def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
+    """One panel per stage, one line per loss."""
+    stages = list(dict.fromkeys(row["stage"] for row in curves))
+    figure = Figure(figsize=(3.2 * len(stages), 2.4), layout="constrained")
+    for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
+        rows = [row for row in curves if row["stage"] == stage]
+        for name in [n for n in rows[0] if n not in ("stage", "step")]:
+            axes.plot([r["step"] for r in rows], [r[name] for r in rows], label=name, linewidth=1)
+        axes.set(title=stage, xlabel="step")
+        axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def draw_images(path: Path, rows: list[Tensor], names: list[str]) -> None:
+    """A sheet of images (C, H, W) in [0, 1], one row per tensor (n, C, H, W)."""
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(0.5 * columns + 0.4, 0.5 * len(rows)), layout="constrained")
+    for all_axes, row, name in zip(figure.subplots(len(rows), columns, squeeze=False), rows, names, strict=True):
+        for axes in all_axes:
+            axes.set_axis_off()
+        for axes, image in zip(all_axes, row.cpu().clamp(0, 1), strict=False):
+            axes.imshow(image.permute(1, 2, 0).squeeze(-1), cmap="gray", vmin=0, vmax=1)
+        all_axes[0].text(-0.3, 0.5, name, transform=all_axes[0].transAxes, ha="right", va="center")
+    figure.savefig(path, metadata={"Software": None})

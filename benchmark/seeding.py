@@ -1,0 +1,23 @@
+"""The random streams of a run: each use of randomness has its own, derived from the cell's seed.
+
+    init   weights, drawn while the model is built
+    noise  everything drawn in a training step or a `Once` (torch's default generator, saved in checkpoints)
+    order  which points form a minibatch; a function of seed, stage and epoch, so it needs no state
+    eval   samples and whatever else is drawn after training
+"""
+
+import numpy as np
+import torch
+
+_STREAMS = ("init", "noise", "order", "eval")
+
+
+def derive(seed: int, stream: str, *index: int) -> int:
+    """A 63-bit seed for one stream of a run; different streams, indices and run seeds are independent."""
+    words = np.random.SeedSequence([seed, _STREAMS.index(stream), *index]).generate_state(1, np.uint64)
+    return int(words[0] >> np.uint64(1))
+
+
+def start(seed: int, stream: str) -> None:
+    """Set torch's default generators (CPU and GPU) to the beginning of a stream."""
+    torch.manual_seed(derive(seed, stream))

@@ -1,0 +1,179 @@
+"""Plans the cells of a sweep, skips those that are done, hands the rest to an executor. Imports no torch.
+
+Planning needs torch (a model's config lives beside its networks), so it happens in a process of its own, which also
+downloads the data, once, before any cell starts.
+"""
+
+import contextlib
+import fcntl
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.cell import Cell
+from benchmark.errors import UserError
+from benchmark.results import Record, read_record
+
+CONTINUED = ("interrupted",)  # statuses that an ordinary run goes on with; the other failures need --retry
+PROTOCOL = "neutral"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        dataset: a name, or the path of an .npz file.
+        models: names; empty for every registered model that suits the data.
+        seeds: how many, counted from 0.
+        budget, device: None for what suits the machine.
+        overrides: {model name: {hyper-parameter: text}}; under "*" for every model that has it.
+        clusters: K; None for the number of classes.
+    """
+
+    dataset: str
+    models: tuple[str, ...] = ()
+    seeds: int = 3
+    budget: str | None = None
+    device: str | None = None
+    overrides: dict[str, dict[str, str]] = field(default_factory=dict)
+    clusters: int | None = None
+    plugins: tuple[str, ...] = ()
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes down to.
+
+    Attributes:
+        title: of the data set, for headings.
+        skipped: {model: why it can't be used on this data}.
+        failures: {plugin: why it could not be loaded}; none of them was asked for.
+    """
+
+    title: str
+    budget: str
+    device: str
+    cells: list[Cell]
+    skipped: dict[str, str]
+    failures: dict[str, str]
+
+
+def make_plan(request: Request) -> Plan:
+    """Plan in a separate process, so that this one stays small and never touches the GPU."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(plan, request).result()
+        except BrokenProcessPool:
+            raise UserError("the process that loads the models died; `python -m benchmark list` may show why") from None
+
+
+def plan(request: Request) -> Plan:
+    """The cells of a request. Imports every plugin, and fetches the data set if it is not there."""
+    import torch
+
+    from benchmark import config
+    from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.metrics import METRICS_VERSION
+    from benchmark.provenance import source_digest
+    from benchmark.registry import Registry
+    from benchmark.training import TRAINING_VERSION
+
+    if request.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
+    device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    budget = request.budget or ("paper" if device == "cuda" else "quick")
+    if request.seeds < 1:
+        raise UserError(f"the number of seeds is {request.seeds}, expected at least 1")
+
+    registry = Registry(request.plugins)
+    registry.require(request.plugins)
+    classes = [registry.model(name) for name in request.models or sorted(registry.models)]
+    for name in set(request.overrides) - {"*"} - {c.name for c in classes}:
+        raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
+    dataset = registry.dataset(request.dataset, data_folder())
+    dataset.fetch()
+    spec, data_digest = data_spec(dataset), dataset_digest(dataset)
+
+    cells, skipped = [], {}
+    for model in classes:
+        if reason := model.unsuitable(spec):
+            skipped[model.name] = reason
+            continue
+        overrides = {**request.overrides.get("*", {}), **request.overrides.get(model.name, {})}
+        if request.clusters is not None:
+            overrides.setdefault("n_clusters", str(request.clusters))
+        resolved = config.resolve(model, spec, dataset.n_classes, budget, overrides)
+        key = {
+            "dataset": dataset.name,
+            "data": data_digest,
+            "model": model.name,
+            "source": source_digest(model.__module__),
+            "budget": budget,
+            "protocol": PROTOCOL,
+            "config": config.as_dict(resolved),
+            "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
+        }
+        threads = request.threads or (1 if device == "cpu" else 4)
+        cells += [Cell(key, s, request.dataset, request.plugins, device, threads) for s in range(request.seeds)]
+    return Plan(dataset.title, budget, device, cells, skipped, registry.failures)
+
+
+def remaining(plan: Plan, results: Path, retry: bool) -> list[Cell]:
+    """The cells that have not ended yet; with `retry` also those that ended badly."""
+    todo = []
+    for cell in plan.cells:
+        record = read_record(cell.folder(results))
+        if record is None or record["status"] in CONTINUED or (retry and record["status"] != "ok"):
+            todo.append(cell)
+    return todo
+
+
+def final_record(cell: Cell, results: Path) -> Record:
+    """A cell's record after the sweep; if even that could not be written, one that says so."""
+    missing = cell.record("failed", error="no record could be written; is the disk full?")
+    return read_record(cell.folder(results)) or missing
+
+
+def why_not_done(cell: Cell, results: Path) -> str:
+    """Why a planned cell is to be run: what is there for the same data set, model, budget and seed, and what differs."""
+    folder = cell.folder(results)
+    if (folder / "checkpoint.pt").exists():
+        return "continues from its checkpoint"
+    reasons = []
+    for other in sorted(folder.parent.parent.glob(f"*/{folder.name}")):
+        record = read_record(other) if other != folder else None
+        if record is not None and record["status"] == "ok" and record["key"]["budget"] == cell.key["budget"]:
+            reasons.append(f"{record['digest']} differs in {', '.join(_differences(cell.key, record['key']))}")
+    return "; ".join(reasons) or "has never been run"
+
+
+def _differences(new: dict[str, object], old: dict[str, object], prefix: str = "") -> Iterator[str]:
+    for name in sorted({*new, *old}):
+        a, b = new.get(name), old.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _differences(a, b, "" if name == "config" else f"{name} ")
+        elif a != b:
+            digests = {"source": "the model's source", "data": "the data"}
+            yield digests.get(name, f"{prefix}{name} ({b}, now {a})")
+
+
+@contextlib.contextmanager
+def only_sweep(results: Path) -> Iterator[None]:
+    """Hold the results folder for one sweep; the system lets go of it however this process ends."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        lock = open(results / ".lock", "w")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise UserError(f"the results folder {results} can't be written: {error.strerror}; choose one with --results") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another sweep is running in {results}; wait for it, or choose another --results") from None
+        yield
+

@@ -1,0 +1,187 @@
+"""Tables of results: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.results import Record, table, write_atomically
+
+METRICS = {
+    "accuracy": "ACC",
+    "purity": "purity",
+    "exemplar_accuracy": "exemplar",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "clusters_used": "clusters",
+    "silhouette": "silhouette",
+}
+LABELLED = ("accuracy", "purity", "exemplar_accuracy", "nmi", "ari")
+UNLABELLED = ("clusters_used", "silhouette")
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: of one data set under one budget, which are never mixed.
+
+    Attributes:
+        name: of the files it is written to.
+        heading, notes: text above and below.
+        shown: the cells as text.
+        values: the same with mean, standard deviation and n as numbers of their own.
+    """
+
+    name: str
+    heading: str
+    shown: pd.DataFrame
+    values: pd.DataFrame
+    notes: list[str]
+
+    def markdown(self) -> str:
+        return "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def latex(self) -> str:
+        """A `table` environment; needs \\usepackage{booktabs}."""
+        shown = self.shown.map(_latex_text)
+        shown.columns = [_latex_text(c) for c in shown.columns]
+        style = shown.style.hide(axis="index")
+        body = style.to_latex(hrules=True, column_format="ll" + "r" * (shown.shape[1] - 2))
+        notes = " ".join(_latex_text(n) + "." for n in self.notes)
+        return (
+            "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
+            f"\\caption{{{_latex_text(self.heading.strip('#* '))}. {notes}}}\n{body}\\end{{table}}\n"
+        )
+
+    def write(self, folder: Path) -> Path:
+        """Write all three formats; returns the path of the Markdown file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, text in (("md", self.markdown()), ("tex", self.latex()), ("csv", self.values.to_csv(index=False))):
+            write_atomically(folder / f"{self.name}.{ending}", text)
+        return folder / f"{self.name}.md"
+
+
+def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}) -> list[Table]:
+    """A table per data set and budget.
+
+    Args:
+        titles: {data set: text for headings}.
+        skipped: {model: why it can't be used}, shown as rows of dashes in every table.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        key = record["key"]
+        groups.setdefault((key["dataset"], key["protocol"], key["budget"]), []).append(record)
+    return [_one_table(*name, group, titles, skipped) for name, group in sorted(groups.items())]
+
+
+def _current(records: list[Record]) -> tuple[list[Record], int]:
+    """The records that count, and how many were left out: those of older code or data for the same model and config."""
+    newest: dict[tuple[str, str], Record] = {}
+    for record in records:
+        name = (record["key"]["model"], str(record["key"]["config"]))
+        if name not in newest or record.get("started", "") > newest[name].get("started", ""):
+            newest[name] = record
+    digests = {record["digest"] for record in newest.values()}
+    current = [record for record in records if record["digest"] in digests]
+    return current, len(records) - len(current)
+
+
+def _one_table(
+    dataset: str, protocol: str, budget: str, records: list[Record],
+    titles: Mapping[str, str], skipped: Mapping[str, str],
+) -> Table:  # fmt: skip
+    records, left_out = _current(records)
+    frame = table(records)
+    frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
+    labelled = "accuracy" in frame
+    columns = [c for c in (LABELLED if labelled else UNLABELLED) if c in frame]
+    splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "all"].index)
+    names = _row_names(records)
+    blocks = []
+    for digest, runs in frame.groupby("digest"):
+        rows = []
+        for split in splits or [None]:
+            part = runs[runs["split"].eq(split)]
+            row: dict[str, Any] = {"model": names[str(digest)], "split": split or DASH}
+            row |= {"n": len(part), "seeds": runs["seed"].nunique()}
+            for column in [*columns, "seconds"]:
+                values = part[column].dropna().astype(float) if len(part) else pd.Series(dtype=float)
+                row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
+            rows.append(row)
+        blocks.append(rows)
+    first = columns[0] if columns else "seconds"
+    blocks.sort(key=lambda rows: (pd.isna(rows[0][first]), -rows[0][first] if labelled else rows[0]["model"]))
+    values = pd.DataFrame([row for rows in blocks for row in rows])
+
+    shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
+    shown["seeds"] = [str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)]
+    for column in columns:
+        shown[METRICS[column]] = _mean_and_std(values, column, 1 if column == "clusters_used" else 3)
+    shown["seconds"] = _mean_and_std(values, "seconds", 0)
+    for name in skipped:
+        shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
+
+    key = records[0]["key"]
+    clusters = sorted({r["key"]["config"]["n_clusters"] for r in records})
+    devices = sorted(frame["device"].dropna().unique())
+    heading = (
+        f"### {titles.get(dataset, dataset)}: {protocol} protocol, {budget} budget, "
+        f"K = {', '.join(map(str, clusters))}, on {' and '.join(devices) or 'no device'}"
+    )
+    notes = ["mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"]
+    if labelled:
+        notes.append("ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one")
+    if splits == ["all"]:
+        notes.append(f"{titles.get(dataset, dataset)} has no test split: fitted and evaluated on all points, without labels")
+    else:
+        notes.append("fitted on the training split, without labels")
+    if key["budget"] == "quick":
+        notes.append("the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'")
+    if left_out:
+        notes.append(f"{left_out} records of older versions of a model or of the data are left out")
+    notes += [f"{name}: not run, {why}" for name, why in skipped.items()]
+    notes += [
+        f"{names[r['digest']]}, seed {r['seed']}: {r['status']}, {r.get('error', '')}"
+        for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"])) if r["status"] != "ok"
+    ]  # fmt: skip
+    return Table(f"{dataset}-{budget}", heading, shown, values, notes)
+
+
+def _row_names(records: list[Record]) -> dict[str, str]:
+    """{digest: name of its row}: the model, with the hyper-parameters that tell several configs of it apart."""
+    configs: dict[str, dict[str, dict[str, Any]]] = {}
+    for record in records:
+        configs.setdefault(record["key"]["model"], {})[record["digest"]] = record["key"]["config"]
+    names = {}
+    for model, by_digest in configs.items():
+        fields = sorted({name for config in by_digest.values() for name in config})
+        telling = [f for f in fields if len({str(c.get(f)) for c in by_digest.values()}) > 1]
+        for digest, config in by_digest.items():
+            suffix = ", ".join(f"{f}={config.get(f)}" for f in telling)
+            names[digest] = f"{model} ({suffix})" if suffix else model
+    return names
+
+
+def _mean_and_std(values: pd.DataFrame, column: str, digits: int) -> list[str]:
+    texts = []
+    for mean, std in zip(values[column], values[f"{column}_std"], strict=True):
+        text = DASH if pd.isna(mean) else f"{mean:.{digits}f}"
+        texts.append(text if pd.isna(mean) or pd.isna(std) else f"{text} ± {std:.{digits}f}")
+    return texts
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table whose columns are aligned, so that it also reads well in a terminal."""
+    rows = [list(map(str, frame.columns)), *([str(v) for v in row] for row in frame.itertuples(index=False))]
+    widths = [max(len(row[i]) for row in rows) for i in range(frame.shape[1])]
+    lines = ["| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(lines)
+
+
+def _latex_text(text: object) -> str:
+    escaped = "".join({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "{": r"\{", "}": r"\}"}.get(c, c) for c in str(text))
+    return escaped.replace("±", r"$\pm$").replace("–", "--")

@@ -1,0 +1,33 @@
+"""Layers that several models share."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of the given widths, a ReLU after each but the last."""
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers += [nn.ReLU()] if i else []
+        layers.append(nn.Linear(before, after))
+    return nn.Sequential(*layers)
+
+
+def reconstruction_nll(output: Tensor, x: Tensor, bounded: bool) -> Tensor:
+    """(B,) -log p(x | z), summed over the values of a point.
+
+    Args:
+        output: (B, D) of the decoder: logits of Bernoulli means if the data are bounded to [0, 1], else means of
+            Gaussians with variance 1 (without their constant).
+        x: (B, D).
+    """
+    if bounded:
+        return F.binary_cross_entropy_with_logits(output, x, reduction="none").sum(dim=1)
+    return 0.5 * (output - x).square().sum(dim=1)
+
+
+def decoder_mean(output: Tensor, bounded: bool) -> Tensor:
+    """E[x | z] from the decoder's output as in `reconstruction_nll`."""
+    return output.sigmoid() if bounded else output

@@ -1,0 +1,83 @@
+"""An autoencoder, then k-means on its codes: what clustering gains from the representation alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from benchmark.api import (
+    ClusteringModel,
+    DataSpec,
+    ModelConfig,
+    Once,
+    Stage,
+    batches_per_epoch,
+    draw_seed,
+    hard_assignment,
+)
+
+from ._networks import decoder_mean, mlp, reconstruction_nll
+
+
+class AeKMeans(ClusteringModel):
+    """Autoencoder (D-500-500-2000-10 and its mirror image, as in DEC and VaDE), then k-means on its codes."""
+
+    name = "ae_kmeans"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        latent: int = 10  # dimension of the code
+        hidden: tuple[int, ...] = (500, 500, 2000)  # widths of the encoder; the decoder mirrors them
+        epochs: int = 300  # of training the autoencoder
+        batch_size: int = 256  # points per step
+        lr: float = 1e-3  # of Adam
+        restarts: int = 10  # of k-means
+
+    presets = {"digits": {"batch_size": 100}}
+    quick = {
+        "digits": {"hidden": (256, 256, 512), "epochs": 100},
+        "image": {"hidden": (500, 500, 1000), "epochs": 10},
+        "vector": {"hidden": (256, 256, 512), "epochs": 20},
+    }
+
+    centres: Tensor
+
+    def __init__(self, data: DataSpec, config: Config):
+        super().__init__()
+        self.data, self.config = data, config
+        self.bounded = data.value_range is not None
+        sizes = (data.dim, *config.hidden, config.latent)
+        self.encoder, self.decoder = mlp(sizes), mlp(sizes[::-1])
+        self.register_buffer("centres", torch.zeros(config.n_clusters, config.latent))
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr)
+
+    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+        c = self.config
+        steps = c.epochs * batches_per_epoch(x, c.batch_size)
+        yield Stage("autoencoder", self.step, steps, c.batch_size)
+        yield Once("kmeans", lambda: self.fit_kmeans(x))
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        x = x.flatten(1)
+        loss = reconstruction_nll(self.decoder(self.encoder(x)), x, self.bounded).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"reconstruction": loss}
+
+    def fit_kmeans(self, x: Tensor) -> None:
+        codes = self.map_batches(self.embed, x).cpu().numpy()
+        kmeans = KMeans(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(codes)
+        self.centres.copy_(torch.from_numpy(kmeans.cluster_centers_))
+
+    def log_assign(self, x: Tensor) -> Tensor:
+        """One-hot at the nearest centre."""
+        return hard_assignment(torch.cdist(self.embed(x), self.centres).argmin(dim=1), self.config.n_clusters)
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self.encoder(x.flatten(1))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        return decoder_mean(self.decoder(self.embed(x)), self.bounded).view(-1, *self.data.shape)

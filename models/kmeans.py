@@ -1,0 +1,39 @@
+"""k-means on the values of the points: the first thing that every deep method must beat."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from sklearn.cluster import KMeans as Lloyd
+from torch import Tensor
+
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, as_float, draw_seed, hard_assignment
+
+
+class KMeans(ClusteringModel):
+    """k-means with k-means++ restarts (scikit-learn) on the raw values."""
+
+    name = "kmeans"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        restarts: int = 10  # the one with the lowest inertia is kept
+
+    centres: Tensor
+
+    def __init__(self, data: DataSpec, config: Config):
+        super().__init__()
+        self.config = config
+        self.register_buffer("centres", torch.zeros(config.n_clusters, data.dim))
+
+    def stages(self, x: Tensor) -> Iterator[Once]:
+        yield Once("fit", lambda: self.fit(x))
+
+    def fit(self, x: Tensor) -> None:
+        points = as_float(x).flatten(1).cpu().numpy()
+        lloyd = Lloyd(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(points)
+        self.centres.copy_(torch.from_numpy(lloyd.cluster_centers_))
+
+    def log_assign(self, x: Tensor) -> Tensor:
+        """One-hot at the nearest centre."""
+        return hard_assignment(torch.cdist(x.flatten(1), self.centres).argmin(dim=1), self.config.n_clusters)
