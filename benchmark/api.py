@@ -120,16 +120,18 @@ class ClusteringModel(nn.Module, ABC):
     Class attributes:
         name: what the user types.
         Config: the model's dataclass of hyper-parameters, a `ModelConfig`.
-        presets: {data set name, or "image" or "vector" for all others: {field: value}}, what changes per data set at
-            the paper's budget.
+        presets: {data set name, or "image" or "vector" for others of that kind, or "*" for all others: {field: value}},
+            what differs per data set at the paper's budget.
         quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, five
             minutes for MNIST.
+        smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    smoke: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
     def unsuitable(cls, data: DataSpec) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 from benchmark.results import Record, write_record
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # a cell is itself, so that it can be a dictionary key
 class Cell:
     """A planned run; plain data, so that it can be written to a file and handed to another process.
 
@@ -157,7 +157,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     import torch
 
     # torch's CPU allocator raises a plain RuntimeError
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def _peak_memory_mb(device: str) -> dict[str, float]:

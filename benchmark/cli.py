@@ -40,16 +40,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dataset", default="digits", metavar="NAME|FILE.npz", help="a name that `list` shows, or an own file "
                      "with an array X and optionally y (default: %(default)s)")
     run.add_argument("--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data")
-    run.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
-    run.add_argument("--budget", choices=("paper", "quick"), help="paper: the source's number of steps; quick: for one CPU "
-                     "core (default: paper on CUDA, quick on a CPU)")
+    run.add_argument("--seeds", type=_positive, default=3, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
+    run.add_argument("--budget", choices=("paper", "quick", "smoke"), help="paper: the source's number of steps; quick: "
+                     "minutes on one CPU core; smoke: seconds, to see that it runs (default: paper on CUDA, quick on a CPU)")
     run.add_argument("--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)")
     run.add_argument("--set", action="append", default=[], metavar="[MODEL.]KEY=VALUE", dest="overrides",
                      help="a hyper-parameter, as `info MODEL` lists them; may be given several times")
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    run.add_argument("--jobs", type=int, metavar="N", help="cells at a time (default: one per core, or one on CUDA)")
-    run.add_argument("--threads", type=int, metavar="N", help="threads per cell (default: 1 on a CPU, 4 on CUDA)")
-    run.add_argument("--time-limit", type=float, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
+    run.add_argument("--jobs", type=_positive, metavar="N", help="cells at a time (default: one per core, or one on CUDA)")
+    run.add_argument("--threads", type=_positive, metavar="N", help="threads per cell (default: 1 on a CPU, 4 on CUDA)")
+    run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
     run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
     run.set_defaults(command=_run)
@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return int(text)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
@@ -90,8 +96,6 @@ def _run(options: argparse.Namespace) -> int:
 
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
-    if (options.jobs or 1) < 1 or (options.threads or 1) < 1 or (options.time_limit or 1) <= 0:
-        raise UserError("--jobs, --threads and --time-limit must be positive")
     request = sweep.Request(
         options.dataset, options.models, options.seeds, options.budget, options.device,
         _overrides(options), options.clusters, tuple(options.plugins), options.threads,
@@ -125,6 +129,10 @@ def _run(options: argparse.Namespace) -> int:
         for table in build(records, {plan.cells[0].key["dataset"]: plan.title} if plan.cells else {}, plan.skipped):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
+        if request.dataset.endswith(".npz"):
+            print("cluster of every point, for each seed:")
+            for folder in dict.fromkeys(cell.folder(results).parent for cell in plan.cells):
+                print(f"  {folder}/seed-*/assignments.csv")
     return 0 if all(record["status"] == "ok" for record in records) else 2
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig
 from benchmark.errors import UserError, unknown
 
-BUDGETS = ("paper", "quick")
+BUDGETS = ("paper", "quick", "smoke")
 
 
 def resolve(
     model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, overrides: Mapping[str, str]
 ) -> ModelConfig:
-    """The config of one run: the class's defaults, then its preset for the data set, its quick budget, the overrides.
+    """The config of one run: the class's defaults, its preset for the data set, its smaller budgets, the overrides.
 
     Args:
         overrides: {field: text}, as typed by the user; converted by the field's type.
@@ -28,8 +28,8 @@ def resolve(
     values: dict[str, Any] = {}
     if n_classes is not None:
         values["n_clusters"] = n_classes
-    for table in (model.presets, model.quick) if budget == "quick" else (model.presets,):
-        values |= table.get(data.name, table.get(data.kind, {}))
+    for table in (model.presets, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
+        values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
     hints = typing.get_type_hints(model.Config)
     for field, text in overrides.items():
         if field not in hints:
@@ -72,25 +72,27 @@ def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
 
 
 def _convert(text: str, kind: Any, name: str) -> Any:
-    """`text` as a value of the field's type: int, float, bool, str, Literal, tuple[T, ...], or one of these or None."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
     try:
-        if origin in (types.UnionType, typing.Union):
-            return None if text.lower() == "none" else _convert(text, args[0], name)
-        if origin is tuple:
-            return tuple(_convert(part, args[0], name) for part in text.split(",") if part)
-        if origin is typing.Literal:
-            if text not in args:
-                raise ValueError
-            return text
-        if kind is bool:
-            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        value = kind(text)
-        if kind is float and not math.isfinite(value):
-            raise ValueError
-        return value
+        return _parse(text, kind)
     except (ValueError, KeyError):
         raise UserError(f"{name} was given {text!r}, expected {_type_name(kind)}") from None
+
+
+def _parse(text: str, kind: Any) -> Any:
+    """`text` as a value of the field's type: int, float, bool, str, Literal, tuple[T, ...], or one of these or None."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if text.lower() == "none" else _parse(text, args[0])
+    if origin is tuple:
+        return tuple(_parse(part, args[0]) for part in text.split(",") if part)
+    if origin is typing.Literal:
+        return args[args.index(text)]
+    if kind is bool:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    value = kind(text)
+    if kind is float and not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _type_name(kind: Any) -> str:

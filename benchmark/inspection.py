@@ -50,8 +50,9 @@ def _print_model(model: type[ClusteringModel], results: Path) -> None:
     print(f"{model.name}  ({inspect.getsourcefile(model)})\n\n{inspect.getdoc(model)}\n")
     print(_table(config.describe(model.Config), "hyper-parameter", "type", "default", "meaning"), end="\n\n")
     print(f"besides clustering: {', '.join(model.abilities()) or 'nothing'}\n")
-    for title, presets in (("paper budget", model.presets), ("quick budget, on top of the preset", model.quick)):
-        print(f"{title}:")
+    budgets = {"paper": model.presets, "quick (on top of paper)": model.quick, "smoke (on top of quick)": model.smoke}
+    for budget, presets in budgets.items():
+        print(f"budget {budget}:")
         for dataset, values in presets.items():
             print(f"  {dataset}: {', '.join(f'{k}={v}' for k, v in values.items()) or 'the defaults'}")
         print()

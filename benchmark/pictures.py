@@ -49,7 +49,7 @@ def draw_images(path: Path, rows: list[Tensor], names: list[str]) -> None:
     for all_axes, row, name in zip(figure.subplots(len(rows), columns, squeeze=False), rows, names, strict=True):
         for axes in all_axes:
             axes.set_axis_off()
-        for axes, image in zip(all_axes, row.cpu().clamp(0, 1), strict=False):
-            axes.imshow(image.permute(1, 2, 0).squeeze(-1), cmap="gray", vmin=0, vmax=1)
+        for axes, image in zip(all_axes, row.cpu().clamp(0, 1).permute(0, 2, 3, 1).squeeze(-1).numpy(), strict=False):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=1)
         all_axes[0].text(-0.3, 0.5, name, transform=all_axes[0].transAxes, ha="right", va="center")
     figure.savefig(path, metadata={"Software": None})

@@ -87,8 +87,6 @@ def plan(request: Request) -> Plan:
         raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
     budget = request.budget or ("paper" if device == "cuda" else "quick")
-    if request.seeds < 1:
-        raise UserError(f"the number of seeds is {request.seeds}, expected at least 1")
 
     registry = Registry(request.plugins)
     registry.require(request.plugins)

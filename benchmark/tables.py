@@ -120,7 +120,7 @@ def _one_table(
     shown["seeds"] = [str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)]
     for column in columns:
         shown[METRICS[column]] = _mean_and_std(values, column, 1 if column == "clusters_used" else 3)
-    shown["seconds"] = _mean_and_std(values, "seconds", 0)
+    shown["seconds"] = _mean_and_std(values, "seconds", 1)
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
@@ -140,6 +140,8 @@ def _one_table(
         notes.append("fitted on the training split, without labels")
     if key["budget"] == "quick":
         notes.append("the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'")
+    if key["budget"] == "smoke":
+        notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
     if left_out:
         notes.append(f"{left_out} records of older versions of a model or of the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]

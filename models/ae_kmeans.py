@@ -41,6 +41,7 @@ class AeKMeans(ClusteringModel):
         "image": {"hidden": (500, 500, 1000), "epochs": 10},
         "vector": {"hidden": (256, 256, 512), "epochs": 20},
     }
+    smoke = {"*": {"hidden": (32,), "epochs": 2, "batch_size": 50}}
 
     centres: Tensor
 
@@ -51,7 +52,7 @@ class AeKMeans(ClusteringModel):
         sizes = (data.dim, *config.hidden, config.latent)
         self.encoder, self.decoder = mlp(sizes), mlp(sizes[::-1])
         self.register_buffer("centres", torch.zeros(config.n_clusters, config.latent))
-        self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr)
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr, fused=True)
 
     def stages(self, x: Tensor) -> Iterator[Stage | Once]:
         c = self.config

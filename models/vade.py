@@ -61,6 +61,7 @@ class VaDE(ClusteringModel):
         "image": {"hidden": (500, 500, 1000), "pretrain_epochs": 10, "epochs": 20},
         "vector": {"hidden": (256, 256, 512), "pretrain_epochs": 20, "epochs": 20},
     }
+    smoke = {"*": {"hidden": (32,), "pretrain_epochs": 2, "epochs": 2}}
 
     def __init__(self, data: DataSpec, config: Config):
         super().__init__()
@@ -74,8 +75,8 @@ class VaDE(ClusteringModel):
         self.pi_logits = nn.Parameter(torch.zeros(config.n_clusters))
         self.u = nn.Parameter(torch.randn(config.n_clusters, config.latent))
         self.log_lambda = nn.Parameter(torch.zeros(config.n_clusters, config.latent))
-        self.pretrain_optimizer = torch.optim.Adam(self.parameters(), lr=config.pretrain_lr)
-        self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr, eps=config.adam_eps)
+        self.pretrain_optimizer = torch.optim.Adam(self.parameters(), lr=config.pretrain_lr, fused=True)
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr, eps=config.adam_eps, fused=True)
         floor = config.lr_floor / config.lr
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda epoch: max(floor, config.lr_factor ** (epoch // config.lr_epochs))

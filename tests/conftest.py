@@ -1,0 +1,57 @@
+"""Fixtures and options shared by all tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--plugin", action="append", default=[], help="also check the models and data sets of this file")
+
+
+@pytest.fixture(autouse=True)
+def _data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's own data folder."""
+    monkeypatch.setenv("DGCBENCH_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+
+
+@pytest.fixture
+def fakes() -> str:
+    """A plugin file of models that misbehave."""
+    return str(ROOT / "tests" / "plugins" / "fakes.py")
+
+
+@pytest.fixture
+def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of original data files; skips where there is none."""
+    folder = os.environ.get("DGCBENCH_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("DGCBENCH_TEST_DATA names no folder of original data files")
+    monkeypatch.setenv("DGCBENCH_DATA", folder)
+    return Path(folder)
+
+
+@pytest.fixture
+def cli(tmp_path: Path):
+    """Runs `python -m benchmark ...` in a process of its own; returns exit code, standard output, standard error."""
+
+    def run(*arguments: object, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+    return run
+
+
+@pytest.fixture
+def copied_data(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of its own with the MNIST files, to be damaged."""
+    folder = tmp_path / "data"
+    shutil.copytree(real_data / "mnist", folder / "mnist", copy_function=shutil.copyfile)
+    monkeypatch.setenv("DGCBENCH_DATA", str(folder))
+    return folder

@@ -1,0 +1,59 @@
+"""What every registered data set must be. Those whose files are absent are skipped."""
+
+import numpy as np
+import pytest
+
+from benchmark.data import array_digest, data_folder, data_spec, dataset_digest
+from benchmark.registry import Registry
+
+
+def pytest_generate_tests(metafunc):
+    if "dataset_class" in metafunc.fixturenames:
+        registry = Registry(metafunc.config.getoption("--plugin"))
+        metafunc.parametrize("dataset_class", list(registry.datasets.values()), ids=list(registry.datasets))
+
+
+@pytest.fixture
+def dataset(dataset_class, request):
+    found = dataset_class(data_folder())
+    if found.missing():
+        request.getfixturevalue("real_data")
+        found = dataset_class(data_folder())
+    if missing := found.missing():
+        pytest.skip(f"not here: {missing}")
+    return found
+
+
+def test_points_and_labels(dataset):
+    spec = data_spec(dataset)
+    assert spec.n == len(dataset.x(dataset.splits[0]))
+    for split in dataset.splits:
+        x, y = dataset.x(split), dataset.y(split)
+        assert x.shape == (len(x), *dataset.shape)
+        assert x.flags.c_contiguous
+        if x.dtype == np.float32:
+            assert np.isfinite(x).all()
+            if dataset.value_range is not None:
+                assert x.min() >= dataset.value_range[0]
+                assert x.max() <= dataset.value_range[1]
+        assert y.shape == (len(x),)
+        assert len(np.unique(y)) == dataset.n_classes
+        assert np.bincount(y).min() > len(y) / dataset.n_classes / 2  # no class is rare
+
+
+def test_reading_twice_gives_the_same(dataset, dataset_class):
+    assert dataset_digest(dataset) == dataset_digest(dataset_class(dataset.folder))
+
+
+def test_stated_digests_are_those_of_the_arrays(dataset):
+    for key, digest in dataset.digests.items():
+        split, part = key.split(".")
+        array = dataset.x(split)[:, 0] if part == "x" else dataset.y(split)
+        assert array_digest(array) == digest
+
+
+def test_it_says_what_it_is(dataset_class):
+    assert dataset_class.__doc__
+    assert dataset_class.title
+    assert dataset_class.source
+    assert dataset_class.licence

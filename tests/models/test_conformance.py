@@ -1,0 +1,177 @@
+"""What every registered model must do. Runs over all of them at the smoke budget; `pytest --plugin FILE` adds yours."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from benchmark import config, training
+from benchmark.api import DataSpec
+from benchmark.errors import Interrupted, Unsupported
+from benchmark.registry import Registry
+from benchmark.seeding import start
+from benchmark.training import Trainer
+
+K = 3
+IMAGES = torch.from_numpy(load_digits().images[:203, None].astype(np.float32) / 16)
+VECTORS = torch.from_numpy(np.random.default_rng(0).normal(size=(211, 5)).astype(np.float32))
+DATA = {
+    "image": (DataSpec("some", (1, 8, 8), (0.0, 1.0), len(IMAGES)), IMAGES),
+    "vector": (DataSpec("some", (5,), None, len(VECTORS)), VECTORS),
+}
+
+
+def pytest_generate_tests(metafunc):
+    if "model_class" in metafunc.fixturenames:
+        plugins = metafunc.config.getoption("--plugin")
+        registry = Registry(plugins)
+        registry.require(plugins)
+        cases = [(m, kind) for m in registry.models.values() for kind in DATA if m.unsuitable(DATA[kind][0]) is None]
+        metafunc.parametrize(("model_class", "kind"), cases, ids=[f"{m.name}-{kind}" for m, kind in cases])
+
+
+def build(model_class, kind, seed=0):
+    spec, x = DATA[kind]
+    start(seed, "init")
+    return model_class(spec, config.resolve(model_class, spec, K, "smoke", {})), x
+
+
+def train(model_class, kind, seed=0, **more):
+    model, x = build(model_class, kind, seed)
+    trainer = Trainer(model, x, seed, **more)
+    trainer.run()
+    return model.eval(), x, trainer
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Each model is trained once for all tests that only look at the outcome."""
+    found = {}
+
+    def get(model_class, kind):
+        if (model_class, kind) not in found:
+            found[model_class, kind] = train(model_class, kind)
+        return found[model_class, kind]
+
+    return get
+
+
+def outcome(model, x):
+    return {name: assign(x) for name, assign in model.assignments().items()} | dict(model.state_dict())
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=0, atol=0, equal_nan=True, msg=name)
+
+
+def test_assignments_are_distributions_over_the_clusters(trained, model_class, kind):
+    model, x, _ = trained(model_class, kind)
+    rules = model.assignments()
+    assert rules
+    for name, assign in rules.items():
+        log_q = assign(x)
+        assert log_q.shape == (len(x), K), name
+        assert not log_q.isnan().any(), name
+        torch.testing.assert_close(log_q.exp().sum(dim=1), torch.ones(len(x)), rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_points_are_assigned_one_by_one(trained, model_class, kind):
+    model, x, _ = trained(model_class, kind)
+    with torch.no_grad():
+        whole, alone = model.log_assign(x).argmax(dim=1), [model.log_assign(p[None]).argmax().item() for p in x[:20]]
+    assert whole[:20].tolist() == alone
+
+
+def test_losses_are_finite(trained, model_class, kind):
+    _, _, trainer = trained(model_class, kind)
+    for row in trainer.curves:
+        assert all(np.isfinite(v) for k, v in row.items() if k != "stage")
+    assert all(p.isfinite().all() for p in trainer.model.parameters())
+
+
+def test_equal_seeds_give_equal_results_and_others_do_not_disturb(trained, model_class, kind):
+    model, x, _ = trained(model_class, kind)
+    torch.manual_seed(12345)
+    np.random.seed(12345)
+    again, _, _ = train(model_class, kind)
+    assert_same(outcome(model, x), outcome(again, x))
+
+
+def test_the_state_dict_holds_the_whole_model(trained, model_class, kind, tmp_path):
+    model, x, _ = trained(model_class, kind)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    other, _ = build(model_class, kind, seed=1)
+    other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert_same(outcome(model, x), outcome(other.eval(), x))
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(trained, model_class, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    model, x, trainer = trained(model_class, kind)
+    stages = [index for index, item in enumerate(trainer.plan) if hasattr(item, "step")]
+    if not stages:
+        pytest.skip("has no stage of steps to be stopped in")
+    for stage in {stages[0], stages[-1]}:
+        path = tmp_path / f"checkpoint-{stage}.pt"
+        partial, _ = build(model_class, kind)
+        stopped = Trainer(partial, x, 0, path)
+        stopped.stop = lambda t=stopped, s=stage: t._position[0] == s and t._position[1] >= 1
+        with pytest.raises(Interrupted):
+            stopped.run()
+        resumed, _, _ = train(model_class, kind, checkpoint=path)
+        assert_same(outcome(model, x), outcome(resumed, x))
+
+
+def test_training_does_not_change_the_data(trained, model_class, kind):
+    _, x, _ = trained(model_class, kind)
+    untouched = {"image": load_digits().images[:203, None].astype(np.float32) / 16}
+    untouched["vector"] = np.random.default_rng(0).normal(size=(211, 5)).astype(np.float32)
+    digests = [hashlib.sha256(a.tobytes()).hexdigest() for a in (x.numpy(), untouched[kind])]
+    assert digests[0] == digests[1]
+
+
+def test_the_abilities_that_it_has(trained, model_class, kind):
+    model, x, _ = trained(model_class, kind)
+    spec = DATA[kind][0]
+    with torch.no_grad():
+        for ability in model.abilities():
+            if ability == "embed":
+                found = model.embed(x[:7])
+                assert found.ndim == 2
+                assert len(found) == 7
+            elif ability == "reconstruct":
+                _check_points(model.reconstruct(x[:7]), 7, spec)
+            else:
+                _check_points(model.sample(6), 6, spec)
+                _check_points(model.sample(5, cluster=K - 1), 5, spec)
+
+
+def test_the_abilities_that_it_has_not(trained, model_class, kind):
+    model, x, _ = trained(model_class, kind)
+    calls = {"embed": lambda: model.embed(x), "reconstruct": lambda: model.reconstruct(x), "sample": lambda: model.sample(3)}
+    for ability in set(calls) - set(model.abilities()):
+        with pytest.raises(Unsupported):
+            calls[ability]()
+
+
+def test_every_hyper_parameter_is_explained_and_every_preset_is_valid(model_class, kind):
+    assert all(meaning for *_, meaning in config.describe(model_class.Config))
+    assert model_class.__doc__
+    for budget in config.BUDGETS:
+        for name, shape in (("mnist", (1, 28, 28)), ("digits", (1, 8, 8)), ("other", (3, 32, 32)), ("other", (9,))):
+            spec = DataSpec(name, shape, (0.0, 1.0) if len(shape) == 3 else None, 1000)
+            if model_class.unsuitable(spec) is None:
+                config.resolve(model_class, spec, 10, budget, {})
+
+
+def _check_points(points, n, spec):
+    assert points.shape == (n, *spec.shape)
+    assert points.isfinite().all()
+    if spec.value_range is not None:
+        low, high = spec.value_range
+        assert points.min() >= low - 1e-6
+        assert points.max() <= high + 1e-6

@@ -1,0 +1,187 @@
+"""VaDE: every term of its ELBO against independent float64 computations, and its parts against scikit-learn."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from sklearn.mixture import GaussianMixture
+from torch.distributions import Categorical, Normal, kl_divergence
+
+from benchmark import config
+from benchmark.api import DataSpec
+from benchmark.errors import UserError
+from benchmark.registry import Registry
+
+SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
+B, K, J = 7, 4, 3
+
+
+@pytest.fixture(scope="module")
+def vade():
+    import sys
+
+    return sys.modules[Registry().model("vade").__module__]
+
+
+@pytest.fixture
+def parts():
+    """Random m, l, log_gamma, log_pi, u, log_lambda in float64."""
+    g = torch.Generator().manual_seed(0)
+    normal = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
+    return {
+        "m": normal(B, J),
+        "l": normal(B, J),
+        "log_gamma": normal(B, K).log_softmax(1),
+        "log_pi": normal(K).log_softmax(0),
+        "u": normal(K, J),
+        "log_lambda": normal(K, J),
+    }
+
+
+def make(vade, **overrides):
+    torch.manual_seed(0)
+    resolved = config.resolve(vade.VaDE, SPEC, K, "smoke", {k: str(v) for k, v in overrides.items()})
+    return vade.VaDE(SPEC, resolved)
+
+
+def test_kl_equals_the_sum_of_textbook_divergences(vade, parts):
+    """KL(q(z)q(c) || p(z|c)p(c)) = sum_c gamma_c KL(q(z) || p(z|c)) + KL(q(c) || p(c))."""
+    q_z = Normal(parts["m"], (0.5 * parts["l"]).exp())
+    p_z = Normal(parts["u"], (0.5 * parts["log_lambda"]).exp())
+    q_c, p_c = Categorical(logits=parts["log_gamma"]), Categorical(logits=parts["log_pi"])
+    expected = kl_divergence(q_c, p_c.expand((B,)))
+    for c in range(K):
+        one = kl_divergence(q_z, Normal(p_z.loc[c], p_z.scale[c])).sum(dim=1)
+        expected = expected + parts["log_gamma"][:, c].exp() * one
+    torch.testing.assert_close(vade.mixture_kl(**parts), expected)
+
+
+def test_kl_against_numerical_integration(vade):
+    """One dimension, one point: the integral of q(z) q(c) log [q(z) q(c) / p(z, c)] on a fine grid."""
+    m, l = 0.3, -0.4
+    pi, u, lam, gamma = np.array([0.3, 0.7]), np.array([-1.0, 0.8]), np.array([0.5, 1.7]), np.array([0.6, 0.4])
+    z = np.linspace(-15, 15, 200_001)
+    q = np.exp(-((z - m) ** 2) / (2 * np.exp(l))) / np.sqrt(2 * np.pi * np.exp(l))
+    expected = 0.0
+    for c in range(2):
+        log_p = np.log(pi[c]) - 0.5 * np.log(2 * np.pi * lam[c]) - (z - u[c]) ** 2 / (2 * lam[c])
+        expected += gamma[c] * np.trapezoid(q * (np.log(q + 1e-300) + np.log(gamma[c]) - log_p), z)
+    t = lambda a: torch.tensor(a, dtype=torch.float64)  # noqa: E731
+    found = vade.mixture_kl(
+        t([[m]]), t([[l]]), t(gamma[None]).log(), t(pi).log(), t(u[:, None]), t(np.log(lam)[:, None])
+    )
+    assert found.item() == pytest.approx(expected, rel=1e-8)
+
+
+def test_equal_components_leave_the_divergence_of_a_plain_vae(vade, parts):
+    """Anchor: gamma = pi exactly, and with u = 0, lambda = 1 the KL is 1/2 sum (e^l + m^2 - 1 - l)."""
+    zeros, log_pi = torch.zeros(K, J, dtype=torch.float64), torch.full((K,), -math.log(K), dtype=torch.float64)
+    log_gamma = vade.mixture_log_joint(parts["m"], log_pi, zeros, zeros).log_softmax(dim=1)
+    torch.testing.assert_close(log_gamma, log_pi.expand(B, K))
+    m, l = parts["m"], parts["l"]
+    found = vade.mixture_kl(m, l, log_gamma, log_pi, zeros, zeros)
+    torch.testing.assert_close(found, 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=1))
+
+
+def test_responsibilities_minimise_the_cluster_terms(vade, parts):
+    """Anchor: -sum gamma log(pi N) + sum gamma log gamma is least at the posterior, where it is -log sum_c pi_c N."""
+    joint = vade.mixture_log_joint(parts["m"], parts["log_pi"], parts["u"], parts["log_lambda"])
+    value = lambda log_gamma: (log_gamma.exp() * (log_gamma - joint)).sum(dim=1)  # noqa: E731
+    best = value(joint.log_softmax(dim=1))
+    torch.testing.assert_close(best, -joint.logsumexp(dim=1))
+    for _ in range(20):
+        other = (joint + 0.3 * torch.randn(B, K, dtype=torch.float64)).log_softmax(dim=1)
+        assert (value(other) >= best - 1e-12).all()
+
+
+def test_log_joint_equals_scipy(vade, parts):
+    found = vade.mixture_log_joint(parts["m"], parts["log_pi"], parts["u"], parts["log_lambda"])
+    for c in range(K):
+        density = multivariate_normal(parts["u"][c].numpy(), np.diag(parts["log_lambda"][c].exp().numpy()))
+        expected = parts["log_pi"][c].item() + density.logpdf(parts["m"].numpy())
+        np.testing.assert_allclose(found[:, c].numpy(), expected, rtol=1e-10)
+
+
+def test_responsibilities_equal_those_of_scikit_learn(vade):
+    """Also far from every component, where the densities underflow."""
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(c, 0.5 + c / 4, size=(60, 2)) for c in range(3)])
+    mixture = GaussianMixture(3, covariance_type="diag", random_state=0).fit(points)
+    far = np.concatenate([points, [[40.0, -35.0], [300.0, 10.0]]])
+    t = lambda a: torch.from_numpy(np.asarray(a))  # noqa: E731
+    joint = vade.mixture_log_joint(t(far), t(mixture.weights_).log(), t(mixture.means_), t(mixture.covariances_).log())
+    np.testing.assert_allclose(joint.softmax(dim=1).numpy(), mixture.predict_proba(far), atol=1e-9)
+
+
+def test_reconstruction_terms(vade):
+    rng = np.random.default_rng(0)
+    output, x = rng.normal(size=(5, 6)), rng.uniform(size=(5, 6))
+    mean = 1 / (1 + np.exp(-output))
+    bernoulli = -(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(axis=1)
+    t = torch.from_numpy
+    np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=True).numpy(), bernoulli, rtol=1e-12)
+    gaussian = [-multivariate_normal(o, np.eye(6)).logpdf(p) - 3 * np.log(2 * np.pi) for o, p in zip(output, x, strict=True)]
+    np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=False).numpy(), gaussian, rtol=1e-12)
+
+
+def test_the_mixture_is_fitted_to_the_codes(vade):
+    model = make(vade)
+    x = torch.rand(300, 1, 4, 4)
+    model.fit_mixture(x)
+    codes = model.map_batches(model.embed, x)
+    gamma = model.map_batches(model.log_assign, x).exp()
+    # one step of EM from the fitted mixture must not move it: it is a fixed point
+    weights = gamma.mean(dim=0)
+    means = gamma.T @ codes / gamma.sum(dim=0)[:, None]
+    torch.testing.assert_close(model.pi_logits.softmax(0), weights, atol=0.02, rtol=0)
+    torch.testing.assert_close(model.u.detach(), means, atol=0.05, rtol=0)
+
+
+def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_in_pretraining(vade):
+    model = make(vade)
+    x = torch.rand(20, 1, 4, 4)
+    model.pretrain_step(x)
+    touched = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    parts = {name.split(".")[0] for name in touched}
+    assert parts == {"trunk", "mean", "decoder"}
+    model.step(x)
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_the_loss_is_its_terms_and_training_lowers_it(vade):
+    model = make(vade)
+    x = torch.rand(100, 1, 4, 4)
+    first = model.step(x)
+    torch.testing.assert_close(first["nelbo"], first["reconstruction"] + first["kl"])
+    for _ in range(100):
+        last = model.step(x)
+    assert last["nelbo"] < first["nelbo"] - 1
+
+
+def test_learning_rate_schedule(vade):
+    model = make(vade)
+    rates = []
+    for _ in range(300):
+        rates.append(model.optimizer.param_groups[0]["lr"])
+        model.optimizer.step()
+        model.schedule.step()
+    c = model.config
+    assert rates[0] == c.lr
+    assert rates[c.lr_epochs] == pytest.approx(c.lr * c.lr_factor)
+    assert rates[-1] == pytest.approx(c.lr_floor)
+
+
+def test_points_near_a_component_belong_to_it(vade):
+    model = make(vade)
+    with torch.no_grad():
+        model.u.copy_(10 * torch.eye(K, model.config.latent))
+        z = model.u[1] + torch.randn(50, model.config.latent)
+    assert (model.log_responsibilities(z).argmax(dim=1) == 1).all()
+
+
+@pytest.mark.parametrize("override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}])
+def test_sizes_out_of_range(vade, override):
+    with pytest.raises(UserError, match="must be at least 1"):
+        make(vade, **override)

@@ -1,0 +1,99 @@
+"""Hyper-parameters: layers of defaults, presets, budgets and overrides, and their errors."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from benchmark import config
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig
+from benchmark.errors import UserError
+
+MNIST = DataSpec("mnist", (1, 28, 28), (0.0, 1.0), 60_000)
+OTHER = DataSpec("own", (1, 28, 28), (0.0, 1.0), 60_000)
+VECTOR = DataSpec("own", (7,), None, 50)
+
+
+class Model(ClusteringModel):
+    name = "model"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        lr: float = 0.1  # learning rate, "a # is fine"
+        epochs: int = 100
+        hidden: tuple[int, ...] = (5, 6)  # widths
+        loss: Literal["hinge", "bce"] = "hinge"
+        shared: bool = True
+        limit: int | None = None
+
+        def __post_init__(self):
+            if self.lr <= 0:
+                raise ValueError(f"lr is {self.lr}, expected a positive number")
+
+    presets = {"mnist": {"lr": 0.2}, "digits": {}, "image": {"lr": 0.3}, "*": {"lr": 0.4}}
+    quick = {"mnist": {"epochs": 10}}
+    smoke = {"*": {"epochs": 1}}
+
+
+def resolve(data=MNIST, n_classes=10, budget="paper", **overrides):
+    return config.resolve(Model, data, n_classes, budget, overrides)
+
+
+def test_the_layers_of_a_config():
+    assert resolve() == Model.Config(n_clusters=10, lr=0.2)
+    assert resolve(DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)).lr == 0.1  # an empty preset means the defaults
+    assert resolve(OTHER).lr == 0.3
+    assert resolve(VECTOR).lr == 0.4
+    assert resolve(budget="quick") == Model.Config(n_clusters=10, lr=0.2, epochs=10)
+    assert resolve(budget="smoke").epochs == 1
+    assert resolve(budget="quick", epochs="3", lr="1e-3") == Model.Config(n_clusters=10, lr=1e-3, epochs=3)
+
+
+def test_texts_become_values_of_the_fields_type():
+    found = resolve(hidden="1,2,3", loss="bce", shared="false", limit="7", n_clusters="12")
+    assert (found.hidden, found.loss, found.shared, found.limit, found.n_clusters) == ((1, 2, 3), "bce", False, 7, 12)
+    assert resolve(limit="none").limit is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"epochs": "ten"}, "model.epochs was given 'ten', expected int"),
+        ({"epochs": "1.5"}, "expected int"),
+        ({"lr": "nan"}, "expected float"),
+        ({"lr": "-1"}, "lr is -1.0, expected a positive number"),
+        ({"shared": "perhaps"}, "expected bool"),
+        ({"loss": "wasserstein"}, "expected hinge | bce"),
+        ({"hidden": "3,x"}, "expected tuple"),
+        ({"epoch": "3"}, "did you mean epochs"),
+        ({"n_clusters": "1"}, "expected at least 2"),
+        ({"n_clusters": "60001"}, "fewer than the 60001 clusters"),
+    ],
+)
+def test_bad_overrides_are_named(overrides, message):
+    with pytest.raises(UserError, match=message.replace("|", r"\|")):
+        resolve(**overrides)
+
+
+def test_without_labels_the_number_of_clusters_must_be_given():
+    with pytest.raises(UserError, match="CLUSTERS=K"):
+        resolve(n_classes=None)
+    assert resolve(n_classes=None, n_clusters="4").n_clusters == 4
+
+
+def test_unknown_budget():
+    with pytest.raises(UserError, match="did you mean quick"):
+        resolve(budget="quik")
+
+
+def test_a_config_survives_json():
+    found = resolve(hidden="1,2", limit="3")
+    assert config.from_dict(Model, config.as_dict(found)) == found
+
+
+def test_the_description_takes_the_meaning_from_the_comments():
+    rows = {row[0]: row[1:] for row in config.describe(Model.Config)}
+    assert rows["lr"] == ("float", "0.1", 'learning rate, "a # is fine"')
+    assert rows["loss"][0] == "hinge | bce"
+    assert rows["n_clusters"][1] == "number of classes"
+    assert rows["n_clusters"][2].startswith("K, number of clusters")
