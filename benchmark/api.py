@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -114,6 +115,8 @@ class Once:
 class ClusteringModel(nn.Module, ABC):
     """A generative clustering model (or a baseline), built from a data spec and a config alone.
 
+    Attributes: `data` and `config`, as given to `__init__`, which a subclass calls first: super().__init__(data, config).
+
     Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it. Optimisers
     and learning-rate schedulers are attributes set in `__init__`; the Trainer finds them there for its checkpoints.
 
@@ -132,6 +135,10 @@ class ClusteringModel(nn.Module, ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     smoke: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init__(self, data: DataSpec, config: Any):
+        super().__init__()
+        self.data, self.config = data, config
 
     @classmethod
     def unsuitable(cls, data: DataSpec) -> str | None:
@@ -173,6 +180,18 @@ class ClusteringModel(nn.Module, ABC):
     def reconstruct(self, x: Tensor) -> Tensor:
         """(B, *shape) reconstruction of a float batch. Optional."""
         raise Unsupported(f"{self.name} cannot reconstruct")
+
+    def diagnose(self, x: Tensor) -> dict[str, Any]:
+        """Further label-free measurements of the trained model, for its record: numbers, text, or lists of them.
+
+        Args:
+            x: all stored training points, as in `stages`.
+        """
+        return {}
+
+    def draw(self, x: Tensor) -> dict[str, Figure]:
+        """Further pictures of the trained model, {name: figure}, written to the run's folder as name.png."""
+        return {}
 
     @classmethod
     def abilities(cls) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def _train_and_evaluate(
     from benchmark import config, pictures, seeding
     from benchmark.data import data_folder, data_spec, dataset_digest
     from benchmark.errors import UserError
-    from benchmark.evaluation import evaluate
+    from benchmark.evaluation import diagnose, evaluate
     from benchmark.registry import Registry
     from benchmark.training import Trainer
 
@@ -119,13 +119,15 @@ def _train_and_evaluate(
     clock = time.monotonic()
     report("evaluate", 0, 0, 1, 1, {})
     metrics, log_q = evaluate(model, dataset, cell.seed)
+    diagnostics = diagnose(model, x, cell.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     torch.save(model.state_dict(), folder / "model.pt")
     _write_assignments(folder / "assignments.csv", log_q)
     _write_curves(folder / "curves.csv", trainer.curves)
-    pictures.draw_run(folder, model, spec, settings.n_clusters, trainer.curves, cell.seed)
+    pictures.draw_run(folder, model, x, trainer.curves, cell.seed)
     return {
         "metrics": metrics,
+        "diagnostics": diagnostics,
         "seconds": seconds,
         "parameters": sum(p.numel() for p in model.parameters()),
         "last_losses": trainer.curves[-1] if trainer.curves else None,

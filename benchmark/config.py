@@ -53,7 +53,8 @@ def as_dict(config: ModelConfig) -> dict[str, Any]:
 
 
 def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelConfig:
-    return model.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    found: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return model.Config(**found)
 
 
 def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:

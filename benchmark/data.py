@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.api import DataSpec, Dataset
+from benchmark.api import Dataset, DataSpec
 from benchmark.errors import UserError
 
 

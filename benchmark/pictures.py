@@ -1,5 +1,6 @@
 """Pictures of one run, drawn into its folder: losses over training, samples and reconstructions of image models."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +9,26 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec
+from benchmark.api import ClusteringModel
 from benchmark.seeding import start
 
 SAMPLES_PER_CLUSTER = 10
-STYLE = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 120}
+STYLE: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 120}
+NO_VERSION = {"Software": None}  # so that equal runs give equal files
 
 
-def draw_run(
-    folder: Path, model: ClusteringModel, data: DataSpec, n_clusters: int, curves: list[dict[str, Any]], seed: int
-) -> None:
-    """curves.png, and samples.png (one row per cluster) where the model can sample images."""
-    with mpl.rc_context(STYLE):
+def draw_run(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int) -> None:
+    """curves.png; samples.png (one row per cluster) where the model can sample images; the model's own pictures."""
+    start(seed, "eval")
+    with mpl.rc_context(STYLE), torch.no_grad():
         if curves:
             draw_curves(folder / "curves.png", curves)
-        if "sample" in model.abilities() and data.kind == "image":
-            start(seed, "eval")
-            with torch.no_grad():
-                rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=k) for k in range(n_clusters)]
-            draw_images(folder / "samples.png", rows, [f"{k}" for k in range(n_clusters)])
+        if "sample" in model.abilities() and model.data.kind == "image":
+            k = model.config.n_clusters
+            rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
+            image_sheet(rows, [f"{i}" for i in range(k)]).savefig(folder / "samples.png", metadata=NO_VERSION)
+        for name, figure in model.draw(x).items():
+            figure.savefig(folder / f"{name}.png", metadata=NO_VERSION)
 
 
 def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
@@ -39,11 +41,11 @@ def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
             axes.plot([r["step"] for r in rows], [r[name] for r in rows], label=name, linewidth=1)
         axes.set(title=stage, xlabel="step")
         axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, metadata=NO_VERSION)
 
 
-def draw_images(path: Path, rows: list[Tensor], names: list[str]) -> None:
-    """A sheet of images (C, H, W) in [0, 1], one row per tensor (n, C, H, W)."""
+def image_sheet(rows: Sequence[Tensor], names: Sequence[str]) -> Figure:
+    """Images (C, H, W) in [0, 1], one row per tensor (n, C, H, W), each row with its name."""
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(0.5 * columns + 0.4, 0.5 * len(rows)), layout="constrained")
     for all_axes, row, name in zip(figure.subplots(len(rows), columns, squeeze=False), rows, names, strict=True):
@@ -52,4 +54,4 @@ def draw_images(path: Path, rows: list[Tensor], names: list[str]) -> None:
         for axes, image in zip(all_axes, row.cpu().clamp(0, 1).permute(0, 2, 3, 1).squeeze(-1).numpy(), strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=1)
         all_axes[0].text(-0.3, 0.5, name, transform=all_axes[0].transAxes, ha="right", va="center")
-    figure.savefig(path, metadata={"Software": None})
+    return figure

@@ -49,7 +49,7 @@ class Registry:
                 raise UserError(f"the plugin {plugin} can't be used: {self.failures[plugin]}")
 
     def _add(self, cls: type[ClusteringModel] | type[Dataset]) -> None:
-        table: dict[str, type] = self.models if issubclass(cls, ClusteringModel) else self.datasets  # type: ignore[assignment]
+        table: dict[str, type] = self.models if issubclass(cls, ClusteringModel) else self.datasets
         other = table.get(cls.name)
         if other is not None and other is not cls:
             raise UserError(f"the name {cls.name!r} is taken by {other.__module__}, {cls.__module__} must choose another")

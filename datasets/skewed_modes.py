@@ -20,6 +20,7 @@ class _SkewedModes(Dataset):
     splits = ("all",)
     shape = (2,)
     value_range = None
+    n_classes: int
     width: float  # standard deviation of a mode before the skew, which leaves areas unchanged
 
     def x(self, split: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Layers that several models share."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers of the given widths, a ReLU after each but the last."""
     layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (before, after) in enumerate(itertools.pairwise(sizes)):
         layers += [nn.ReLU()] if i else []
         layers.append(nn.Linear(before, after))
     return nn.Sequential(*layers)

@@ -46,8 +46,7 @@ class AeKMeans(ClusteringModel):
     centres: Tensor
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.data, self.config = data, config
+        super().__init__(data, config)
         self.bounded = data.value_range is not None
         sizes = (data.dim, *config.hidden, config.latent)
         self.encoder, self.decoder = mlp(sizes), mlp(sizes[::-1])

@@ -27,8 +27,7 @@ class Agglomerative(ClusteringModel):
     labels: Tensor
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.config = config
+        super().__init__(data, config)
         n = min(data.n, config.max_points)
         self.register_buffer("points", torch.zeros(n, data.dim))
         self.register_buffer("labels", torch.zeros(n, dtype=torch.long))

@@ -39,8 +39,7 @@ class Gmm(ClusteringModel):
     pca_axes: Tensor
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.data, self.config = data, config
+        super().__init__(data, config)
         self.projected = 0 < config.components < min(data.dim, data.n)
         k, d = config.n_clusters, config.components if self.projected else data.dim
         self.register_buffer("weights", torch.full((k,), 1 / k, dtype=torch.float64))

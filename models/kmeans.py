@@ -22,8 +22,7 @@ class KMeans(ClusteringModel):
     centres: Tensor
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.config = config
+        super().__init__(data, config)
         self.register_buffer("centres", torch.zeros(config.n_clusters, data.dim))
 
     def stages(self, x: Tensor) -> Iterator[Once]:

@@ -32,8 +32,7 @@ class Nmf(ClusteringModel):
         return None
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.data, self.config = data, config
+        super().__init__(data, config)
         self.register_buffer("components", torch.zeros(config.n_clusters, data.dim))  # H
 
     def stages(self, x: Tensor) -> Iterator[Once]:

@@ -64,8 +64,7 @@ class VaDE(ClusteringModel):
     smoke = {"*": {"hidden": (32,), "pretrain_epochs": 2, "epochs": 2}}
 
     def __init__(self, data: DataSpec, config: Config):
-        super().__init__()
-        self.data, self.config = data, config
+        super().__init__(data, config)
         self.bounded = data.value_range is not None
         sizes = (data.dim, *config.hidden)
         self.trunk = nn.Sequential(*mlp(sizes), nn.ReLU())

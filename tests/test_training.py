@@ -23,7 +23,7 @@ class Model(ClusteringModel):
         pass
 
     def __init__(self, x=X, fail_at=None):
-        super().__init__()
+        super().__init__(DataSpec("toy", (4,), None, len(x)), self.Config(n_clusters=2))
         self.weight = torch.nn.Parameter(torch.zeros(4))
         self.register_buffer("middle", torch.zeros(4))
         self.optimizer = torch.optim.Adam(self.parameters(), lr=0.1)

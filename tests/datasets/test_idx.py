@@ -4,10 +4,10 @@ import gzip
 import shutil
 from urllib.error import URLError
 
+import benchmark.datasets._idx as idx
 import numpy as np
 import pytest
 
-import benchmark.datasets._idx as idx
 from benchmark.data import array_digest
 from benchmark.errors import UserError
 
@@ -95,7 +95,7 @@ def test_no_network_says_what_to_put_where(tmp_path, monkeypatch):
         raise URLError("network is unreachable")
 
     monkeypatch.setattr(idx, "fetch_file", fetch)
-    with pytest.raises(UserError, match="could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
+    with pytest.raises(UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
         Small(tmp_path).fetch()
     assert str(error.value).count("network is unreachable") == 2
     assert list((tmp_path / "small").iterdir()) == []

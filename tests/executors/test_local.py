@@ -22,7 +22,7 @@ def run(tmp_path, fakes):
     """Runs one seed each of some fake models; returns {model: record}."""
 
     def run(*models, time_limit=None, jobs=2, **overrides):
-        request = Request("digits", models, seeds=1, plugins=(fakes,), overrides={m: overrides for m in models})
+        request = Request("digits", models, seeds=1, plugins=(fakes,), overrides=dict.fromkeys(models, overrides))
         records, starts, progress = {}, [], []
         executor = LocalExecutor(
             jobs,

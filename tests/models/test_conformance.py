@@ -1,6 +1,7 @@
 """What every registered model must do. Runs over all of them at the smoke budget; `pytest --plugin FILE` adds yours."""
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sklearn.datasets import load_digits
 from benchmark import config, training
 from benchmark.api import DataSpec
 from benchmark.errors import Interrupted, Unsupported
+from benchmark.evaluation import diagnose
+from benchmark.pictures import draw_run
 from benchmark.registry import Registry
 from benchmark.seeding import start
 from benchmark.training import Trainer
@@ -96,7 +99,7 @@ def test_losses_are_finite(trained, model_class, kind):
 def test_equal_seeds_give_equal_results_and_others_do_not_disturb(trained, model_class, kind):
     model, x, _ = trained(model_class, kind)
     torch.manual_seed(12345)
-    np.random.seed(12345)
+    np.random.seed(12345)  # noqa: NPY002  (a model may still use it)
     again, _, _ = train(model_class, kind)
     assert_same(outcome(model, x), outcome(again, x))
 
@@ -156,6 +159,15 @@ def test_the_abilities_that_it_has_not(trained, model_class, kind):
     for ability in set(calls) - set(model.abilities()):
         with pytest.raises(Unsupported):
             calls[ability]()
+
+
+def test_its_own_measurements_and_pictures(trained, model_class, kind, tmp_path):
+    model, x, trainer = trained(model_class, kind)
+    json.dumps(diagnose(model, x, seed=0), allow_nan=False)
+    draw_run(tmp_path, model, x, trainer.curves, seed=0)
+    assert (tmp_path / "curves.png").exists() == bool(trainer.curves)
+    assert (tmp_path / "samples.png").exists() == (kind == "image" and "sample" in model.abilities())
+    assert all((tmp_path / f"{name}.png").stat().st_size > 0 for name in model.draw(x))
 
 
 def test_every_hyper_parameter_is_explained_and_every_preset_is_valid(model_class, kind):

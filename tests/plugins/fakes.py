@@ -21,8 +21,7 @@ class _Fake(ClusteringModel):
         when: int = 5  # step at which it happens
 
     def __init__(self, data, config):
-        super().__init__()
-        self.config = config
+        super().__init__(data, config)
         self.register_buffer("step_count", torch.zeros((), dtype=torch.long))
         self.register_buffer("noise", torch.zeros(()))
 
