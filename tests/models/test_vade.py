@@ -13,6 +13,7 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.registry import Registry
+from benchmark.training import Trainer
 
 SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
 B, K, J = 7, 4, 3
@@ -126,17 +127,20 @@ def test_reconstruction_terms(vade):
     np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=False).numpy(), gaussian, rtol=1e-12)
 
 
-def test_the_mixture_is_fitted_to_the_codes(vade):
+def test_the_mixture_is_fitted_to_the_codes(vade, monkeypatch):
+    """Codes in groups far apart, each with correlated axes: the mixture must find the moments of the groups."""
     model = make(vade)
-    x = torch.rand(300, 1, 4, 4)
-    model.fit_mixture(x)
-    codes = model.map_batches(model.embed, x)
-    gamma = model.map_batches(model.log_assign, x).exp()
-    # one step of EM from the fitted mixture must not move it: it is a fixed point
-    weights = gamma.mean(dim=0)
-    means = gamma.T @ codes / gamma.sum(dim=0)[:, None]
-    torch.testing.assert_close(model.pi_logits.softmax(0), weights, atol=0.02, rtol=0)
-    torch.testing.assert_close(model.u.detach(), means, atol=0.05, rtol=0)
+    rng = np.random.default_rng(0)
+    sizes = 100 * (1 + np.arange(K))
+    shear = np.eye(model.config.latent) + np.eye(model.config.latent, k=1)
+    groups = [30 * i + rng.normal(size=(n, model.config.latent)) @ shear for i, n in enumerate(sizes)]
+    codes = torch.from_numpy(np.concatenate(groups)).float()
+    monkeypatch.setattr(model, "embed", lambda x: x)
+    model.fit_mixture(codes)
+    order = model.u.mean(dim=1).argsort()
+    np.testing.assert_allclose(model.pi_logits.softmax(0)[order].detach(), sizes / sizes.sum(), rtol=1e-4)
+    np.testing.assert_allclose(model.u[order].detach(), [g.mean(0) for g in groups], atol=1e-3)
+    np.testing.assert_allclose(model.log_lambda[order].exp().detach(), [g.var(0) + 1e-3 for g in groups], rtol=1e-3)
 
 
 def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_in_pretraining(vade):
@@ -171,6 +175,23 @@ def test_learning_rate_schedule(vade):
     assert rates[0] == c.lr
     assert rates[c.lr_epochs] == pytest.approx(c.lr * c.lr_factor)
     assert rates[-1] == pytest.approx(c.lr_floor)
+
+
+def test_the_weight_of_the_kl_divergence_warms_up_to_one(vade):
+    model = make(vade, kl_warmup=4, epochs=6, pretrain_epochs=0)
+    weights = []
+    end_epoch = model.end_epoch
+    model.end_epoch = lambda: (weights.append(model.kl_weight.item()), end_epoch())
+    Trainer(model, torch.rand(300, 1, 4, 4), seed=0).run()
+    assert weights == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
+def test_the_weight_of_the_kl_divergence_is_one_without_warm_up(vade):
+    model = make(vade)
+    assert model.kl_weight == 1
+    model.optimizer.step()
+    model.end_epoch()
+    assert model.kl_weight == 1
 
 
 def test_points_near_a_component_belong_to_it(vade):

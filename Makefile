@@ -1,0 +1,57 @@
+# `make bench` and `make test` are all a new user needs; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+RESULTS ?= results
+
+DATASET ?= digits
+SEEDS ?= 3
+# Empty: the suite's own default, as `python -m benchmark run --help` says.
+MODELS ?=
+BUDGET ?=
+CLUSTERS ?=
+DEVICE ?=
+JOBS ?=
+PLUGIN ?=
+# Further options, passed on as they are: make bench ARGS="--retry", make test ARGS="-k vade".
+ARGS ?=
+
+python := $(VENV)/bin/python
+option = $(if $($(1)),--$(2) "$($(1))")
+
+.PHONY: bench test tables perf lint help clean
+
+bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS BUDGET CLUSTERS DEVICE JOBS PLUGIN RESULTS ARGS
+	@$(python) -m benchmark run --dataset "$(DATASET)" --seeds $(SEEDS) --results "$(RESULTS)" $(call option,MODELS,models) \
+		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
+		$(call option,PLUGIN,plugin) $(ARGS)
+
+test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARGS="-m slow" runs those)
+	$(python) -m pytest -n auto $(ARGS)
+
+tables: $(VENV)/.installed  ## write the tables of everything under RESULTS
+	@$(python) -m benchmark tables --results "$(RESULTS)" $(ARGS)
+
+perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
+	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 8
+
+clean:  ## remove the virtual environment and caches; results stay
+	rm -rf "$(VENV)" .pytest_cache .mypy_cache .ruff_cache .benchmarks dgcbench.egg-info
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $$($(PYTHON) --version 2>&1 || echo no $(PYTHON)) found, expected Python 3.11 or newer; try: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv "$(VENV)"
+	$(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch "$@"
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch "$@"
