@@ -60,9 +60,12 @@ class VaDE(ClusteringModel):
 
     presets = {"mnist": {}, "digits": {"epochs": 600}}
     quick = {
-        "digits": {"hidden": (500, 500, 500), "pretrain_epochs": 150, "epochs": 100, "lr_factor": 1.0, "kl_warmup": 80},
-        "image": {"hidden": (500, 500, 1000), "pretrain_epochs": 10, "epochs": 20},
-        "vector": {"hidden": (256, 256, 512), "pretrain_epochs": 20, "epochs": 20},
+        "digits": {"hidden": (500, 500, 1000), "epochs": 100, "lr_factor": 1.0, "kl_warmup": 80},
+        "image": {
+            "hidden": (500, 500, 1000), "pretrain_epochs": 8, "em_restarts": 2,
+            "epochs": 16, "lr_factor": 1.0, "kl_warmup": 12,
+        },  # fmt: skip
+        "vector": {"hidden": (256, 256, 512), "pretrain_epochs": 20, "epochs": 20, "lr_factor": 1.0, "kl_warmup": 16},
     }
     smoke = {"*": {"hidden": (32,), "pretrain_epochs": 2, "epochs": 2}}
 
