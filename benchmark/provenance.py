@@ -53,7 +53,8 @@ def available_cores() -> int:
 def source_digest(module: str) -> str:
     """Digest of a plugin's code: its module and the `_neighbours` that it imports from its own folder.
 
-    Comments, docstrings and layout do not count: an edit that can't change a result makes no result stale.
+    Comments, docstrings, layout and presets (the key has the resolved config) do not count: an edit that can't change a
+    result makes no result stale.
     """
     file = sys.modules[module].__file__
     if file is None:
@@ -85,7 +86,13 @@ def _canonical_source(path: Path) -> str:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.ClassDef):
+            node.body = [item for item in node.body if not _is_preset(item)] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _is_preset(item: ast.stmt) -> bool:
+    return isinstance(item, ast.Assign) and [getattr(t, "id", None) for t in item.targets] in (["presets"], ["quick"], ["smoke"])
 
 
 def _version(package: str) -> str | None:

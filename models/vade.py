@@ -62,9 +62,13 @@ class VaDE(ClusteringModel):
     quick = {
         "digits": {"hidden": (500, 500, 1000), "epochs": 100, "lr_factor": 1.0, "kl_warmup": 80},
         "image": {
-            "hidden": (500, 500, 1000), "pretrain_epochs": 8, "em_restarts": 2,
-            "epochs": 16, "lr_factor": 1.0, "kl_warmup": 12,
-        },  # fmt: skip
+            "hidden": (500, 500, 1000),
+            "pretrain_epochs": 8,
+            "em_restarts": 2,
+            "epochs": 16,
+            "lr_factor": 1.0,
+            "kl_warmup": 12,
+        },
         "vector": {"hidden": (256, 256, 512), "pretrain_epochs": 20, "epochs": 20, "lr_factor": 1.0, "kl_warmup": 16},
     }
     smoke = {"*": {"hidden": (32,), "pretrain_epochs": 2, "epochs": 2}}

@@ -1,12 +1,13 @@
 """Fixtures and options shared by all tests."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each; before torch is imported
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,12 +47,3 @@ def cli(tmp_path: Path):
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
     return run
-
-
-@pytest.fixture
-def copied_data(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of its own with the MNIST files, to be damaged."""
-    folder = tmp_path / "data"
-    shutil.copytree(real_data / "mnist", folder / "mnist", copy_function=shutil.copyfile)
-    monkeypatch.setenv("DGCBENCH_DATA", str(folder))
-    return folder

@@ -1,6 +1,7 @@
 """The command line as a user meets it: whole runs, own data, plugins, and errors."""
 
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -8,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from benchmark import tables
+from benchmark.cli import main
+from benchmark.results import write_record
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,9 +104,9 @@ def test_mnist_from_its_original_files(cli, real_data, tmp_path):
         (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
         (("run", "--set", "lr=1"), "say which: --set MODEL.lr=1"),
         (("run", "--models", "vade", "--set", "lr"), "expected [MODEL.]KEY=VALUE"),
-        (("run", "--seeds", "many"), "invalid int value: 'many'"),
+        (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
         (("run", "--budget", "huge"), "invalid choice: 'huge'"),
-        (("run", "--jobs", "0"), "0 is not positive"),
+        (("run", "--jobs", "0"), "'0' was given, expected a whole number of at least 1"),
         (("run", "--colour", "red"), "unrecognized arguments: --colour red"),
         (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
         (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
@@ -123,6 +128,20 @@ def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, argum
         code = exit_.code
     assert code == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_full_disk_while_tables_are_written(capsys, monkeypatch, tmp_path):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    key = {"dataset": "digits", "model": "kmeans", "budget": "quick", "protocol": "neutral", "config": {"n_clusters": 10}}
+    write_record(tmp_path / "runs/digits/kmeans/abc/seed-0", {"status": "failed", "key": key, "digest": "abc", "seed": 0})
+    monkeypatch.setattr(tables, "write_atomically", full)
+    assert main(["tables", "--results", str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert "No space left on device" in message
+    assert "digits-quick.md" in message
+    assert "goes on from there" in message
 
 
 def test_a_damaged_record_is_named_and_nothing_is_lost(cli, tmp_path):

@@ -68,6 +68,12 @@ def test_editing_a_model_makes_its_runs_stale_but_a_comment_does_not(tmp_path):
     path.write_text('"""Doc."""\nfrom ._neighbour import x\n\ndef f():\n    return x + 2\n')
     edited = digest()
     assert edited != first
+    path.write_text(path.read_text() + "class C:\n    presets = {}\n")
+    with_class = digest()
+    path.write_text(path.read_text().replace("{}", '{"mnist": {}}'))
+    assert digest() == with_class  # presets act through the config, which is in the key
+    path.write_text('def f():\n    return x + 2\n\nfrom ._neighbour import x\n')
+    edited = digest()
     neighbour.write_text("x = 2\n")
     assert digest() != edited
 
