@@ -62,12 +62,12 @@ class VaDE(ClusteringModel):
     quick = {
         "digits": {"hidden": (500, 500, 1000), "epochs": 100, "lr_factor": 1.0, "kl_warmup": 80},
         "image": {
-            "hidden": (500, 500, 1000),
-            "pretrain_epochs": 8,
+            "hidden": (256, 256, 512),
+            "pretrain_epochs": 12,
             "em_restarts": 2,
-            "epochs": 16,
+            "epochs": 25,
             "lr_factor": 1.0,
-            "kl_warmup": 12,
+            "kl_warmup": 20,
         },
         "vector": {"hidden": (256, 256, 512), "pretrain_epochs": 20, "epochs": 20, "lr_factor": 1.0, "kl_warmup": 16},
     }
