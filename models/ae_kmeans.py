@@ -37,8 +37,9 @@ class AeKMeans(ClusteringModel):
 
     presets = {"digits": {"batch_size": 100}}
     quick = {
-        "digits": {"hidden": (256, 256, 512), "epochs": 100},
-        "image": {"hidden": (500, 500, 1000), "epochs": 10},
+        # the same autoencoders as VaDE's at this budget
+        "digits": {"hidden": (500, 500, 1000), "epochs": 100},
+        "image": {"hidden": (256, 256, 512), "epochs": 12, "batch_size": 100},
         "vector": {"hidden": (256, 256, 512), "epochs": 20},
     }
     smoke = {"*": {"hidden": (32,), "epochs": 2, "batch_size": 50}}
