@@ -82,6 +82,9 @@ class ModelConfig:
 
     n_clusters: int  # K, number of clusters; the data set's number of classes unless set
 
+    def check(self, data: DataSpec) -> None:
+        """Raise ValueError if these values do not suit the data; values that suit none belong in `__post_init__`."""
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -42,9 +42,11 @@ def resolve(
     if values["n_clusters"] > data.n:
         raise UserError(f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for")
     try:
-        return model.Config(**values)
+        config = model.Config(**values)
+        config.check(data)
     except ValueError as error:  # raised by a config's own checks
         raise UserError(f"{model.name}: {error}") from error
+    return config
 
 
 def as_dict(config: ModelConfig) -> dict[str, Any]:
