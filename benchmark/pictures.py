@@ -32,15 +32,17 @@ def draw_run(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[
 
 
 def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
-    """One panel per stage, one line per loss."""
-    stages = list(dict.fromkeys(row["stage"] for row in curves))
-    figure = Figure(figsize=(3.2 * len(stages), 2.4), layout="constrained")
-    for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
-        rows = [row for row in curves if row["stage"] == stage]
-        for name in [n for n in rows[0] if n not in ("stage", "step")]:
-            axes.plot([r["step"] for r in rows], [r[name] for r in rows], label=name, linewidth=1)
-        axes.set(title=stage, xlabel="step")
-        axes.legend(frameon=False)
+    """One row per stage, one panel per loss: losses differ in scale, and a small one may be the telling one."""
+    stages = {stage: [row for row in curves if row["stage"] == stage] for stage in dict.fromkeys(row["stage"] for row in curves)}
+    losses = {stage: [name for name in rows[0] if name not in ("stage", "step")] for stage, rows in stages.items()}
+    columns = max(len(names) for names in losses.values())
+    figure = Figure(figsize=(2.2 * columns, 1.9 * len(stages)), layout="constrained")
+    for row_of_axes, (stage, rows) in zip(figure.subplots(len(stages), columns, squeeze=False), stages.items(), strict=True):
+        for axes, name in zip(row_of_axes, losses[stage], strict=False):
+            axes.plot([row["step"] for row in rows], [row[name] for row in rows], linewidth=1)
+            axes.set(title=f"{stage}: {name}", xlabel="step")
+        for axes in row_of_axes[len(losses[stage]) :]:
+            axes.set_axis_off()
     figure.savefig(path, metadata=NO_VERSION)
 
 
