@@ -1,6 +1,5 @@
 """GMVAE: the Gaussian mixture VAE (Dilokthanakul, Mediano, Garnelo, Lee, Salimbeni, Arulkumaran and Shanahan, 2016)."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,11 +13,8 @@ from torch import Tensor, nn
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch
 from benchmark.pictures import image_sheet
 
-# Convolutions of the encoder by image size, (filters, kernel, stride, padding); the last one leaves 1x1 pixels.
-CONVOLUTIONS = {
-    28: ((16, 6, 1, 0), (32, 6, 1, 0), (64, 4, 2, 1), (500, 9, 1, 0)),  # MNIST
-    32: ((64, 4, 2, 1), (128, 4, 2, 1), (256, 4, 2, 1), (500, 4, 1, 0)),  # SVHN
-}
+from ._gmvae_networks import CONVOLUTIONS, conv_decoder, conv_encoder, fc_decoder, fc_encoder
+
 DRAWS = 64  # of x and w behind the rule "expected"
 
 
@@ -58,6 +54,7 @@ class GMVAE(ClusteringModel):
         prior_hidden: int = 500  # width of the network from w to the K components
         mc_samples: int = 1  # M, samples (x, w) per point
         reconstruction_weight: float = 1.0  # N for grey levels that count N black points (binomial); 1 is the ELBO
+        annealing: int = 0  # epochs over which that weight rises from 1 to its value
         min_information: float = 0.5  # lambda in nats: the z-prior is off up to here; 0 leaves it always on
         lr: float = 1e-4  # of Adam
         batch_size: int = 50  # points per step
@@ -117,21 +114,30 @@ class GMVAE(ClusteringModel):
         self.heads = nn.Linear(width, 2 * (config.x_dim + config.w_dim))  # means and log-variances of q(x | y), q(w | y)
         components = nn.Linear(config.prior_hidden, 2 * config.n_clusters * config.x_dim)
         self.prior = nn.Sequential(nn.Linear(config.w_dim, config.prior_hidden), nn.Tanh(), components)
+        self.epoch: Tensor
+        self.register_buffer("epoch", torch.zeros(()))  # completed passes over the data
         self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr, fused=True)
 
     def stages(self, y: Tensor) -> Iterator[Stage]:
         c = self.config
-        yield Stage("train", self.step, c.epochs * batches_per_epoch(y, c.batch_size), c.batch_size)
+        yield Stage("train", self.step, c.epochs * batches_per_epoch(y, c.batch_size), c.batch_size, each_epoch=self.end_epoch)
+
+    def end_epoch(self) -> None:
+        self.epoch += 1
 
     def step(self, y: Tensor) -> dict[str, Tensor]:
-        """One step of the negative ELBO under the constraint; reports the negative ELBO itself and its terms."""
+        """One step of the negative ELBO under the constraint; reports the full negative ELBO and its terms."""
         terms = self.elbo_terms(y, self.config.mc_samples)
-        nelbo = torch.stack(list(terms.values())).sum()
-        loss = nelbo - terms["z_prior"] + minimum_information(terms["z_prior"], self.config.min_information)
+        loss = (
+            annealed_share(self.epoch, self.config.annealing, self.config.reconstruction_weight) * terms["reconstruction"]
+            + terms["conditional_prior"]
+            + terms["w_prior"]
+            + minimum_information(terms["z_prior"], self.config.min_information)
+        )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return {"nelbo": nelbo, **terms}
+        return {"nelbo": torch.stack([*terms.values()]).sum(), **terms}
 
     def elbo_terms(self, y: Tensor, m: int) -> dict[str, Tensor]:
         """The four terms of the negative ELBO, nats per point, averaged over the batch y (B, *shape) and M samples."""
@@ -286,38 +292,6 @@ def minimum_information(kl: Tensor, floor: float) -> Tensor:
     return floor + (kl - floor).relu()
 
 
-def fc_encoder(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Linear, batch normalisation, ReLU for each width after the first."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
-def fc_decoder(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Linear layers of the given widths, a ReLU after each but the last; no batch normalisation, as released."""
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
-
-
-def conv_encoder(data: DataSpec) -> tuple[nn.Sequential, int]:
-    """Convolutions down to one pixel, batch normalisation and ReLU after each; and the number of features."""
-    layers: list[nn.Module] = []
-    channels = data.shape[0]
-    for filters, kernel, stride, padding in CONVOLUTIONS[data.shape[1]]:
-        layers += [nn.Conv2d(channels, filters, kernel, stride, padding), nn.BatchNorm2d(filters), nn.ReLU()]
-        channels = filters
-    return nn.Sequential(*layers, nn.Flatten()), channels
-
-
-def conv_decoder(x_dim: int, data: DataSpec) -> nn.Sequential:
-    """The encoder's mirror image, from x to flattened logits."""
-    table = CONVOLUTIONS[data.shape[1]]
-    features = table[-1][0]
-    layers: list[nn.Module] = [nn.Linear(x_dim, features), nn.BatchNorm1d(features), nn.ReLU(), nn.Unflatten(1, (features, 1, 1))]
-    outputs = [data.shape[0], *(filters for filters, *_ in table[:-1])]
-    for (filters, kernel, stride, padding), output in zip(table[::-1], outputs[::-1], strict=True):
-        layers += [nn.ConvTranspose2d(filters, output, kernel, stride, padding), nn.BatchNorm2d(output), nn.ReLU()]
-    return nn.Sequential(*layers[:-2], nn.Flatten())
+def annealed_share(epoch: Tensor, epochs: int, weight: float) -> Tensor:
+    """Scalar: the share of the weight in force, geometrically from 1 / weight at the beginning to 1 after `epochs`."""
+    return weight ** ((epoch + 1) / (epochs + 1)).clamp(max=1.0) / weight

@@ -145,7 +145,7 @@ def test_the_elbo_is_the_sum_over_samples_points_and_components(gmvae, spec, k):
             if spec is IMAGES:
                 log_p = 2 * (target * out.sigmoid().log() + (1 - target) * (1 - out.sigmoid()).log()).sum()
             else:
-                log_p = Normal(out[:3], (out[3:] / 2).exp()).log_prob(target).sum()
+                log_p = 2 * Normal(out[:3], (out[3:] / 2).exp()).log_prob(target).sum()
             raw = model.prior(w[None])[0].view(2, k, J)
             p_x = [Normal(raw[0, j], (raw[1, j] / 2).exp()) for j in range(k)]
             r = torch.stack([p.log_prob(x).sum() for p in p_x]).softmax(0)
@@ -216,6 +216,16 @@ def test_the_gradient_of_a_step(gmvae, floor, with_z_prior):
     torch.testing.assert_close(reported["nelbo"], sum(terms.values()))  # the ELBO itself, whatever the floor
 
 
+def test_annealing_raises_the_weight_of_the_reconstruction_from_one(gmvae):
+    model = make(gmvae, annealing=4, reconstruction_weight=16)
+    weights = []
+    for _ in range(6):
+        weights.append(16 * gmvae.annealed_share(model.epoch, 4, 16.0).item())
+        model.end_epoch()
+    assert weights == pytest.approx([16 ** (i / 5) for i in range(1, 6)] + [16.0], rel=1e-6)
+    assert gmvae.annealed_share(torch.zeros(()), 0, 16.0) == 1
+
+
 def test_gradients_reach_every_parameter_and_training_lowers_the_loss(gmvae):
     model = make(gmvae, lr=0.003)
     y = torch.rand(100, 1, 1, 1).expand(100, 1, 4, 4).contiguous()
@@ -251,9 +261,9 @@ def test_the_expected_rule_averages_the_responsibilities_over_the_posterior(gmva
         model.prior[2].weight.mul_(5)
         q = Normal(*(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[:2], strict=True)))
         s = Normal(*(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[2:], strict=True)))
-        draws = [gmvae.log_responsibilities(q.sample(), *model.components(s.sample())).exp() for _ in range(4000)]
+        draws = [gmvae.log_responsibilities(q.sample(), *model.components(s.sample())).exp() for _ in range(1000)]
         expected = torch.stack(draws).mean(dim=0)
-        torch.testing.assert_close(model.log_assign_expected(y).exp(), expected, atol=0.15, rtol=0)
+        torch.testing.assert_close(model.log_assign_expected(y).exp(), expected, atol=0.2, rtol=0)
         state = torch.get_rng_state()
         again = model.log_assign_expected(y)
         assert torch.equal(state, torch.get_rng_state())  # it draws from a stream of its own
@@ -300,10 +310,10 @@ def test_the_traversal_has_a_row_per_cluster(gmvae):
 def test_the_five_modes_are_recovered(gmvae, tmp_path):
     """Trained without labels; with them, nearly every point is in the cluster of its mode."""
     data = Registry().dataset("modes5", tmp_path)
-    x, y = data.x("all")[:6400], data.y("all")[:6400]
+    x, y = data.x("all")[:3200], data.y("all")[:3200]
     spec = DataSpec("modes5", (2,), None, len(x))
     start(0, "init")
-    model = gmvae.GMVAE(spec, config.resolve(gmvae.GMVAE, spec, 5, "quick", {"epochs": "30"}))
+    model = gmvae.GMVAE(spec, config.resolve(gmvae.GMVAE, spec, 5, "quick", {"epochs": "50"}))
     Trainer(model, torch.from_numpy(x), 0).run()
     c = model.eval().assignments()["mean"](torch.from_numpy(x)).argmax(dim=1).numpy()
     assert accuracy(contingency(y, c, 5)) > 0.98
