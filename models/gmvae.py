@@ -87,7 +87,7 @@ class GMVAE(ClusteringModel):
         "fashion-mnist": {"network": "conv"},
         "digits": {
             "x_dim": 10, "w_dim": 10, "hidden": (128, 128), "prior_hidden": 100, "reconstruction_weight": 16.0,
-            "lr": 1e-3, "batch_size": 100, "epochs": 500,
+            "annealing": 350, "lr": 3e-3, "batch_size": 100, "epochs": 500,
         },
         "vector": {
             "x_dim": 2, "w_dim": 2, "hidden": (100, 100), "prior_hidden": 100, "reconstruction_weight": 10.0,
@@ -95,8 +95,8 @@ class GMVAE(ClusteringModel):
         },
     }  # fmt: skip
     quick = {
-        "digits": {"epochs": 200},
-        "image": {"network": "fc", "x_dim": 10, "w_dim": 10, "hidden": (500, 500), "lr": 1e-3, "batch_size": 100, "epochs": 10},
+        "digits": {"annealing": 110, "epochs": 150},
+        "image": {"network": "fc", "x_dim": 10, "w_dim": 10, "hidden": (256, 256), "lr": 1e-3, "batch_size": 100, "epochs": 10},
         "vector": {"lr": 3e-3, "epochs": 10},
     }
     smoke = {"*": {"x_dim": 3, "w_dim": 2, "hidden": (16,), "prior_hidden": 8, "epochs": 2}}
