@@ -327,6 +327,7 @@ def test_the_five_modes_are_recovered(gmvae, tmp_path):
         ({"hidden": ""}, "hidden is empty"),
         ({"mc_samples": 0}, "mc_samples is 0"),
         ({"reconstruction_weight": 0}, "reconstruction_weight is 0.0, expected a positive number"),
+        ({"annealing": -1}, "annealing is -1, expected 0 or more epochs"),
         ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
         ({"min_information": -0.1}, "min_information is -0.1, expected 0 to log K = 1.386"),
         ({"min_information": 1.4}, "min_information is 1.4, expected 0 to log K = 1.386"),
