@@ -45,7 +45,7 @@ class _SpectralNorm:
     the left singular vector, is a buffer; gradients flow through the weight alone, not through the iteration.
     """
 
-    weight: nn.Parameter
+    weight: Tensor
     u: Tensor
     training: bool
     register_buffer: Callable[[str, Tensor], None]
@@ -232,16 +232,18 @@ class Encoder(nn.Module):
 
     Args:
         trunk: first blocks, (B, image_channels, S, S) -> (B, 4C, M, M); the discriminator's own or like them.
+        normalise_heads: spectral norm in the heads, too.
     """
 
-    def __init__(self, trunk: nn.Module, map_size: int, width: int, latent: int):
+    def __init__(self, trunk: nn.Module, map_size: int, width: int, latent: int, normalise_heads: bool):
         super().__init__()
         channels = 4 * width
         self.trunk = trunk
         self.blocks = nn.Sequential(*[DiscriminatorBlock(channels, channels, halve) for halve in (False, True, True)])
         flat = channels * (map_size // 4) ** 2
+        linear = SNLinear if normalise_heads else nn.Linear
         self.mean, self.log_var = (
-            nn.Sequential(SNLinear(flat, flat // 2), nn.ReLU(), SNLinear(flat // 2, latent)) for _ in range(2)
+            nn.Sequential(linear(flat, flat // 2), nn.ReLU(), linear(flat // 2, latent)) for _ in range(2)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

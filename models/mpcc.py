@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage
 
 from ._mpcc_networks import Delivery, Discriminator, Encoder, Generator, Upsampling, discriminator_trunk
 
@@ -62,6 +62,7 @@ class MPCC(ClusteringModel):
         latent: int = 24  # J, dimension of z
         delivery: Delivery = "embedding"  # how z and y reach the generator's blocks
         share_trunk: bool = True  # the encoder's first blocks are the discriminator's
+        normalise_heads: bool = True  # spectral norm also in the encoder's last two layers
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
         batch_size: int = 50  # real, and as many generated images, per update
@@ -91,7 +92,7 @@ class MPCC(ClusteringModel):
                 raise ValueError("batch_size is 1, expected at least 2 for batch normalisation")
             chunks = (size // 4).bit_length()
             if self.delivery == "split" and self.latent % chunks:
-                raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split at this image_size")
+                raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
 
     presets = {
         "mnist": {},
@@ -129,7 +130,7 @@ class MPCC(ClusteringModel):
         self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
         self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
         own_trunk = None if c.share_trunk else discriminator_trunk(c.image_size, c.map_size, channels, c.width)
-        self.encoder = Encoder(own_trunk or self.discriminator.trunk, c.map_size, c.width, c.latent)
+        self.encoder = Encoder(own_trunk or self.discriminator.trunk, c.map_size, c.width, c.latent, c.normalise_heads)
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
