@@ -47,8 +47,8 @@ class MPCC(ClusteringModel):
     - Reconstruction error is a mean squared error; C reports the square of the mean difference, which is near zero whenever
       the brightness is right.
     - D has no class embedding (C has one that is never used); phi, frozen and unused in C, is left out.
-    - Images smaller than S x S are enlarged bilinearly (as in C) and samples shrunk by the pseudo-inverse of that enlargement,
-      so that an image survives both.
+    - Images are resized bilinearly to S x S (as in C), samples by the pseudo-inverse of that, so that an image which was
+      enlarged survives both.
     - The last iterate is evaluated.
     """
 
@@ -56,7 +56,7 @@ class MPCC(ClusteringModel):
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        image_size: int = 32  # S, pixels of the networks' images, a power of 2; smaller images are enlarged
+        image_size: int = 32  # S, pixels of the networks' images: 8, 16 or 32; the data are resized
         map_size: int = 8  # M, pixels to which the discriminator reduces an image, and from which the encoder goes on to M / 4
         width: int = 12  # C; every block has 4 C channels
         latent: int = 24  # J, dimension of z
@@ -102,14 +102,31 @@ class MPCC(ClusteringModel):
         "cifar20": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    quick = {"digits": {"image_size": 8, "width": 4, "iterations": 1000}, "image": {"width": 4, "iterations": 500}}
-    smoke = {"*": {"width": 1, "latent": 12, "iterations": 4, "batch_size": 8, "d_steps": 2, "e_steps": 2}}
+    # At the quick budget: small networks, one update of D and E per iteration, higher learning rates, and heads that learn
+    # from the first step on (docs/models/mpcc.md).
+    _quick = {
+        "width": 4,
+        "latent": 12,
+        "normalise_heads": False,
+        "batch_size": 32,
+        "d_steps": 1,
+        "e_steps": 1,
+        "lr": 1e-3,
+        "prior_lr": 5e-3,
+        "ema_decay": 0.99,
+        "ema_start": 50,
+    }
+    quick = {
+        "digits": {**_quick, "image_size": 8, "map_size": 8, "iterations": 1000},
+        "image": {**_quick, "image_size": 16, "delivery": "embedding", "iterations": 2000},
+    }
+    smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
 
     iteration: Tensor
-    enlarge_h: Tensor
-    enlarge_w: Tensor
-    shrink_h: Tensor
-    shrink_w: Tensor
+    resize_h: Tensor
+    resize_w: Tensor
+    restore_h: Tensor
+    restore_w: Tensor
 
     @classmethod
     def unsuitable(cls, data: DataSpec) -> str | None:
@@ -124,9 +141,9 @@ class MPCC(ClusteringModel):
         c = config
         channels, height, width = data.shape
         for side, pixels in (("h", height), ("w", width)):
-            matrix = enlargement(pixels, c.image_size)
-            self.register_buffer(f"enlarge_{side}", matrix)
-            self.register_buffer(f"shrink_{side}", torch.linalg.pinv(matrix))
+            matrix = resizing(pixels, c.image_size)
+            self.register_buffer(f"resize_{side}", matrix)
+            self.register_buffer(f"restore_{side}", torch.linalg.pinv(matrix))
         self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
         self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
         own_trunk = None if c.share_trunk else discriminator_trunk(c.image_size, c.map_size, channels, c.width)
@@ -203,11 +220,11 @@ class MPCC(ClusteringModel):
 
     def to_network(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> (B, C, S, S) in [-1, 1]."""
-        return 2 * (self.enlarge_h @ x @ self.enlarge_w.T) - 1
+        return 2 * (self.resize_h @ x @ self.resize_w.T) - 1
 
     def to_data(self, x: Tensor) -> Tensor:
         """(B, C, S, S) in [-1, 1] -> (B, C, H, W) in [0, 1]."""
-        return ((self.shrink_h @ x @ self.shrink_w.T + 1) / 2).clamp(0, 1)
+        return ((self.restore_h @ x @ self.restore_w.T + 1) / 2).clamp(0, 1)
 
     def log_posterior(self, z: Tensor) -> Tensor:
         """(B, K) log q(y | z)."""
@@ -295,9 +312,10 @@ def negative_entropy(v: Tensor) -> Tensor:
     return -0.5 * (v + math.log(2 * math.pi) + 1).mean()
 
 
-def enlargement(pixels: int, size: int) -> Tensor:
-    """(size, pixels) matrix that interpolates a row of `pixels` values linearly to `size`."""
-    return F.interpolate(torch.eye(pixels)[None], size=size, mode="linear")[0].T
+def resizing(pixels: int, size: int) -> Tensor:
+    """(size, pixels) matrix that resizes a row of values as Pillow's bilinear filter does."""
+    square = torch.eye(pixels)[None, None]
+    return F.interpolate(square, size=(size, pixels), mode="bilinear", antialias=True)[0, 0]
 
 
 def update(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
