@@ -1,0 +1,332 @@
+"""MPCC: matching priors and conditionals for clustering (Astorga, Huijse, Protopapas and Estévez, ECCV 2020)."""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage
+
+from ._mpcc_networks import Delivery, Discriminator, Encoder, Generator, Upsampling, discriminator_trunk
+
+PosteriorVariance = Literal["released", "exact"]
+LatentConstant = Literal["pi", "2pi"]
+
+
+class MPCC(ClusteringModel):
+    """A GAN with a learnable Gaussian mixture as prior, and an encoder that inverts it.
+
+        p(y) = 1/K   p(z | y) = N(mu_y, diag s_y^2)   p(x | z, y): x = G(z, y)
+        q(x): the data   q(z | x) = N(m(x), diag e^l(x))   q(y | z): posterior of the mixture
+
+    Training minimises KL( p(x, z, y) || q(x, z, y) ), VaDE's objective with the two sides exchanged:
+
+        I    KL( p(x) || q(x) ), in its place a hinge GAN: the only loss that the generator sees
+        II   E_p[ -log q(z | x) - log q(y | z) ]: the encoder and the mixture explain the generator's own samples
+        III  -H(z | y): the components stay wide
+
+    An iteration is one captured step: 4 updates of D; one of G and the mixture together; 4 of E, the first of them with a
+    second update of the mixture. E shares D's first blocks: these tensors belong to two Adams. In loss II the latents are
+    not detached, so that the mixture moves towards what the encoder can recognise.
+
+    The paper (P) and the released code (C) differ in some places; each is a switch, with the default named here:
+    - posterior_variance. z is drawn with s = e^(v/2) + sigma_0, but classified with variance e^v + sigma_0^2 ("released", C,
+      default); "exact" classifies with s^2.
+    - upsampling: "nearest" (C, default) or "bilinear" (P).
+    - latent_constant: loss II has log pi ("pi", C, default) where a Gaussian has log 2 pi; no gradient depends on it.
+    - ema_reconstruction: images are reconstructed by the averaged generator (P, default) or by the last one (C).
+
+    Deviations from the released code:
+    - Standing statistics (16 passes) are computed as in P, once after training: the released scripts leave them out.
+      Predictions and pictures are made in evaluation mode, so that an image does not depend on the rest of its batch.
+    - Reconstruction error is a mean squared error; C reports the square of the mean difference, which is near zero whenever
+      the brightness is right.
+    - D has no class embedding (C has one that is never used); phi, frozen and unused in C, is left out.
+    - Images are resized bilinearly to S x S (as in C), samples by the pseudo-inverse of that, so that an image which was
+      enlarged survives both.
+    - The last iterate is evaluated.
+    """
+
+    name = "mpcc"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        image_size: int = 32  # S, pixels of the networks' images: 8, 16 or 32; the data are resized
+        map_size: int = 8  # M, pixels to which the discriminator reduces an image, and from which the encoder goes on to M / 4
+        width: int = 12  # C; every block has 4 C channels
+        latent: int = 24  # J, dimension of z
+        delivery: Delivery = "embedding"  # how z and y reach the generator's blocks
+        share_trunk: bool = True  # the encoder's first blocks are the discriminator's
+        normalise_heads: bool = True  # spectral norm also in the encoder's last two layers
+        sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
+        iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
+        batch_size: int = 50  # real, and as many generated images, per update
+        d_steps: int = 4  # updates of the discriminator per iteration
+        e_steps: int = 4  # updates of the encoder per iteration
+        lr: float = 2e-4  # of the networks' Adams
+        prior_lr: float = 1.6e-3  # of the mixture's
+        entropy_weight: float = 0.01  # of loss III
+        ema_decay: float = 0.9999  # of the averaged generator
+        ema_start: int = 1000  # until this iteration the average is a copy
+        standing_passes: int = 16  # over which the statistics of batch normalisation are averaged after training
+        posterior_variance: PosteriorVariance = "released"  # of q(y | z)
+        upsampling: Upsampling = "nearest"  # in the generator
+        latent_constant: LatentConstant = "pi"  # in loss II
+        ema_reconstruction: bool = True  # reconstruct with the averaged generator
+
+        def __post_init__(self) -> None:
+            size = self.image_size
+            if size not in (8, 16, 32):
+                raise ValueError(f"image_size is {size}, expected 8, 16 or 32")
+            if self.map_size not in (4, 8) or self.map_size > size:
+                raise ValueError(f"map_size is {self.map_size}, expected 4 or 8")
+            counts = ("width", "latent", "iterations", "batch_size", "d_steps", "e_steps", "standing_passes")
+            if small := [name for name in counts if getattr(self, name) < 1]:
+                raise ValueError(f"{', '.join(small)} must be at least 1")
+            if self.batch_size < 2:
+                raise ValueError("batch_size is 1, expected at least 2 for batch normalisation")
+            chunks = (size // 4).bit_length()
+            if self.delivery == "split" and self.latent % chunks:
+                raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
+
+    presets = {
+        "mnist": {},
+        "fashion_mnist": {"width": 24, "latent": 16, "delivery": "shared"},
+        "omniglot": {"width": 16, "latent": 24, "iterations": 120_000},
+        "cifar10": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 90_000},
+        "cifar20": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 78_000},
+        "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
+    }
+    # At the quick budget: small networks, one update of D and E per iteration, higher learning rates, and heads that learn
+    # from the first step on (docs/models/mpcc.md).
+    _quick = {
+        "width": 4,
+        "latent": 12,
+        "normalise_heads": False,
+        "batch_size": 32,
+        "d_steps": 1,
+        "e_steps": 1,
+        "lr": 1e-3,
+        "prior_lr": 5e-3,
+        "ema_decay": 0.99,
+        "ema_start": 50,
+    }
+    quick = {
+        "digits": {**_quick, "image_size": 8, "map_size": 8, "iterations": 1000},
+        "image": {**_quick, "image_size": 16, "delivery": "embedding", "iterations": 2000},
+    }
+    smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
+
+    iteration: Tensor
+    resize_h: Tensor
+    resize_w: Tensor
+    restore_h: Tensor
+    restore_w: Tensor
+
+    @classmethod
+    def unsuitable(cls, data: DataSpec) -> str | None:
+        if data.kind != "image":
+            return "its networks are convolutional and need images"
+        if max(data.shape[1:]) > 32:
+            return f"its networks are for images of at most 32x32 pixels, these have {data.shape[1]}x{data.shape[2]}"
+        return None
+
+    def __init__(self, data: DataSpec, config: Config):
+        super().__init__(data, config)
+        c = config
+        channels, height, width = data.shape
+        for side, pixels in (("h", height), ("w", width)):
+            matrix = resizing(pixels, c.image_size)
+            self.register_buffer(f"resize_{side}", matrix)
+            self.register_buffer(f"restore_{side}", torch.linalg.pinv(matrix))
+        self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
+        self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
+        own_trunk = None if c.share_trunk else discriminator_trunk(c.image_size, c.map_size, channels, c.width)
+        self.encoder = Encoder(own_trunk or self.discriminator.trunk, c.map_size, c.width, c.latent, c.normalise_heads)
+        self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
+        self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self.generator_optimizer = _adam(self.generator, c.lr)
+        self.discriminator_optimizer = _adam(self.discriminator, c.lr)
+        self.encoder_optimizer = _adam(self.encoder, c.lr)
+        self.prior_optimizer = _adam(self.prior, c.prior_lr)
+
+    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+        c = self.config
+        yield Stage("train", self.step, c.iterations, c.d_steps * c.batch_size)
+        yield Once("standing statistics", self.set_standing_statistics)
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One iteration: d_steps + 1 + e_steps updates, each with latents of its own, in this order."""
+        for real in self.to_network(x).chunk(self.config.d_steps):
+            discriminator = self.discriminator_loss(real)
+            update(discriminator, self.discriminator_optimizer)
+        generator = self.generator_loss()
+        update(generator, self.generator_optimizer, self.prior_optimizer)
+        latent, cluster, entropy = self.encoder_losses()
+        update(latent + cluster + entropy, self.encoder_optimizer, self.prior_optimizer)
+        for _ in range(self.config.e_steps - 1):
+            latent, _, _ = self.encoder_losses()
+            update(latent, self.encoder_optimizer)
+        self.update_ema()
+        return {
+            "discriminator": discriminator,
+            "generator": generator,
+            "latent": latent,
+            "cluster": cluster,
+            "entropy": entropy,
+        }
+
+    def discriminator_loss(self, real: Tensor) -> Tensor:
+        """Loss I, discriminator's side, of images (B, C, S, S)."""
+        with torch.no_grad():
+            fake = self.generator(*self.prior.sample(self.config.batch_size))
+        scores = self.discriminator(torch.cat([fake, real]))
+        return hinge_loss(scores[len(fake) :], scores[: len(fake)])
+
+    def generator_loss(self) -> Tensor:
+        """Loss I, generator's side."""
+        return -self.discriminator(self.generator(*self.prior.sample(self.config.batch_size))).mean()
+
+    def encoder_losses(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss II, its part for z and its part for y, and loss III."""
+        z, y = self.prior.sample(self.config.batch_size)
+        with torch.no_grad():
+            x = self.generator(z, y)
+        m, l = self.encoder(x)
+        constant = math.log(math.pi if self.config.latent_constant == "pi" else 2 * math.pi)
+        latent = latent_nll(z, m, l, constant) / x[0].numel()
+        cluster = F.nll_loss(self.log_posterior(z), y)
+        return latent, cluster, self.config.entropy_weight * negative_entropy(self.prior.v)
+
+    @torch.no_grad()
+    def update_ema(self) -> None:
+        """Average parameters and buffers of the generator; a copy of them in the first `ema_start` iterations."""
+        keep = torch.where(self.iteration < self.config.ema_start, 0.0, self.config.ema_decay)
+        source, average = self.generator.state_dict().values(), self.ema_generator.state_dict().values()
+        for value, mean in zip(source, average, strict=True):
+            mean.lerp_(value, 1 - keep)
+        self.iteration += 1
+
+    def set_standing_statistics(self) -> None:
+        c = self.config
+        for network in (self.ema_generator, self.generator):
+            network.set_standing_statistics(self.prior.sample(c.batch_size) for _ in range(c.standing_passes))
+
+    def to_network(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> (B, C, S, S) in [-1, 1]."""
+        return 2 * (self.resize_h @ x @ self.resize_w.T) - 1
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) in [-1, 1] -> (B, C, H, W) in [0, 1]."""
+        return ((self.restore_h @ x @ self.restore_w.T + 1) / 2).clamp(0, 1)
+
+    def log_posterior(self, z: Tensor) -> Tensor:
+        """(B, K) log q(y | z)."""
+        c, v = self.config, self.prior.v
+        variance = v.exp() + c.sigma**2 if c.posterior_variance == "released" else self.prior.std().square()
+        return mixture_log_posterior(z, self.prior.mu, variance)
+
+    def log_assign(self, x: Tensor) -> Tensor:
+        """log q(y | z = m(x))."""
+        return self.log_posterior(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B, J) mean m of q(z | x)."""
+        return self.encoder(self.to_network(x))[0]
+
+    def sample(self, n: int, cluster: int | None = None) -> Tensor:
+        return self.to_data(self.ema_generator(*self.prior.sample(n, cluster)))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """G(m(x), most probable y)."""
+        z = self.embed(x)
+        generator = self.ema_generator if self.config.ema_reconstruction else self.generator
+        return self.to_data(generator(z, self.log_posterior(z).argmax(dim=1)))
+
+    def diagnose(self, x: Tensor) -> dict[str, Any]:
+        """What the paper's failures show in, beside the consistency, variety and saturation that every model's record has.
+
+        prior_accuracy: share of draws z ~ p(z | y) that q(y | z) gives back to y; 1 when the components are separate.
+        latent_recovered: 1 - E|z - m(G(z, y))|^2 / E|z - mu_y|^2: 1 when the encoder recovers z, 0 when it knows y only.
+        component_std: mean standard deviation of each component.
+        reconstruction_mse: mean squared error, in the data's units.
+        """
+        z, y = self.prior.sample(5000)
+        m = torch.cat([self.encoder(self.ema_generator(*part))[0] for part in zip(z.split(500), y.split(500), strict=True)])
+        squares = (z - m).square().sum() / (z - self.prior.mu[y]).square().sum()
+        errors = self.map_batches(lambda part: (self.reconstruct(part) - part).square().flatten(1).mean(dim=1), x)
+        return {
+            "iterations": self.iteration.item(),
+            "prior_accuracy": (self.log_posterior(z).argmax(dim=1) == y).float().mean().item(),
+            "latent_recovered": 1 - squares.item(),
+            "component_std": self.prior.std().mean(dim=1).tolist(),
+            "reconstruction_mse": errors.mean().item(),
+        }
+
+
+class Mixture(nn.Module):
+    """p(y) p(z | y): K Gaussians, all equally likely, with means mu and log-variances v (K, J)."""
+
+    def __init__(self, n_clusters: int, latent: int, sigma: float):
+        super().__init__()
+        self.sigma = sigma
+        self.mu = nn.Parameter(nn.init.orthogonal_(torch.empty(n_clusters, latent)))
+        self.v = nn.Parameter(torch.ones(n_clusters, latent))
+
+    def std(self) -> Tensor:
+        """(K, J) s of the samples."""
+        return (0.5 * self.v).exp() + self.sigma
+
+    def sample(self, n: int, cluster: int | None = None) -> tuple[Tensor, Tensor]:
+        """z (n, J) and y (n,), of one cluster or of all; differentiable in mu and v."""
+        k, device = len(self.mu), self.mu.device
+        y = torch.randint(k, (n,), device=device) if cluster is None else torch.full((n,), cluster, device=device)
+        mu, std = self.mu[y], self.std()[y]
+        return torch.addcmul(mu, std, torch.randn_like(mu)), y
+
+
+def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Of the discriminator's scores (B,)."""
+    return (1 - real).relu().mean() + (1 + fake).relu().mean()
+
+
+def latent_nll(z: Tensor, m: Tensor, l: Tensor, constant: float) -> Tensor:
+    """Mean of -log N(z; m, diag e^l), all (B, J), with `constant` in place of log 2 pi."""
+    return 0.5 * ((z - m).square() * (-l).exp() + l + constant).sum(dim=1).mean()
+
+
+def mixture_log_posterior(z: Tensor, mu: Tensor, variance: Tensor) -> Tensor:
+    """(B, K) log q(y | z) of z (B, J) under equally likely Gaussians with means and variances (K, J)."""
+    squares = (z[:, None] - mu).square() / variance  # (B, K, J)
+    return (-0.5 * (variance.log() + squares).sum(dim=2)).log_softmax(dim=1)
+
+
+def negative_entropy(v: Tensor) -> Tensor:
+    """-H per cluster and dimension of Gaussians with log-variances v (K, J), without sigma_0."""
+    return -0.5 * (v + math.log(2 * math.pi) + 1).mean()
+
+
+def resizing(pixels: int, size: int) -> Tensor:
+    """(size, pixels) matrix that resizes a row of values as Pillow's bilinear filter does."""
+    square = torch.eye(pixels)[None, None]
+    return F.interpolate(square, size=(size, pixels), mode="bilinear", antialias=True)[0, 0]
+
+
+def update(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    """A step of each optimizer; the gradient is computed for their parameters only."""
+    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward(inputs=parameters)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def _adam(module: nn.Module, lr: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=lr, betas=(0.0, 0.999), fused=True)

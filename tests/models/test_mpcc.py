@@ -1,0 +1,518 @@
+"""MPCC: numbers known beforehand, parts against independent computations, and who updates what."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from torch.distributions import Independent, Normal
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmark import config
+from benchmark.api import DataSpec
+from benchmark.errors import UserError
+from benchmark.registry import Registry
+from benchmark.seeding import start
+from benchmark.training import Trainer
+
+SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
+B, K, J = 7, 4, 6
+# (K, J, values of an image) of the paper's data sets
+MNIST, FASHION, OMNIGLOT, CIFAR10, CIFAR20 = (10, 24, 1024), (10, 16, 1024), (100, 24, 1024), (10, 128, 3072), (20, 128, 3072)
+
+
+@pytest.fixture(scope="module")
+def mpcc():
+    import sys
+
+    return sys.modules[Registry().model("mpcc").__module__]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    import sys
+
+    return sys.modules[Registry().model("mpcc").__module__.replace(".mpcc", "._mpcc_networks")]
+
+
+@pytest.fixture
+def normal():
+    """Standard normal float64 tensors of a given shape."""
+    g = torch.Generator().manual_seed(0)
+    return lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
+
+
+SMALL = {"image_size": 8, "map_size": 8, "width": 1, "latent": J, "batch_size": 8, "d_steps": 4, "e_steps": 4}
+
+
+def make(mpcc, spec=SPEC, budget="paper", **overrides):
+    torch.manual_seed(0)
+    values = {k: str(v) for k, v in ((SMALL if budget == "paper" else {}) | overrides).items()}
+    return mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, K, budget, values)).train()
+
+
+# --- the numbers of the released configuration at initialisation ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("k", "j", "_"), [MNIST, FASHION, OMNIGLOT, CIFAR10, CIFAR20])
+def test_entropy_loss_at_initialisation(mpcc, k, j, _):
+    assert 0.01 * mpcc.negative_entropy(mpcc.Mixture(k, j, 0.5).v).item() == pytest.approx(-0.0191894, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("case", "perfect", "prior", "best"),
+    [
+        (CIFAR10, 0.0238485, 0.12004, 0.07655),
+        (MNIST, 0.0134148, 0.06752, 0.04306),
+        (FASHION, 0.0089432, 0.04501, 0.02871),
+    ],
+)
+def test_latent_loss_of_three_encoders(mpcc, case, perfect, prior, best):
+    """One that is always right with unit variance; one that says N(0, 1); one that says N(0, s^2)."""
+    torch.manual_seed(0)
+    k, j, values = case
+    mixture = mpcc.Mixture(k, j, 0.5)
+    with torch.no_grad():
+        mixture.mu.zero_()
+    z, _ = mixture.sample(200_000 // j * 10)
+    loss = lambda m, l: mpcc.latent_nll(z, m, torch.full_like(z, l), math.log(math.pi)).item() / values  # noqa: E731
+    assert loss(z, 0.0) == pytest.approx(perfect, abs=1e-7)
+    assert loss(torch.zeros_like(z), 0.0) == pytest.approx(prior, rel=0.01)
+    log_variance = 2 * math.log(math.exp(0.5) + 0.5)
+    assert loss(torch.zeros_like(z), log_variance) == pytest.approx(best, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("case", "loss", "accuracy"),
+    [(MNIST, 2.233, 0.19), (FASHION, 2.234, 0.19), (CIFAR10, 2.238, 0.19), (CIFAR20, 2.920, 0.111), (OMNIGLOT, 4.593, 0.017)],
+)
+def test_classification_loss_at_initialisation(mpcc, case, loss, accuracy):
+    torch.manual_seed(0)
+    k, j, _ = case
+    mixture = mpcc.Mixture(k, j, 0.5)
+    with torch.no_grad():
+        z, y = mixture.sample(20_000)
+        log_q = torch.cat([mpcc.mixture_log_posterior(part, mixture.mu, mixture.v.exp() + 0.25) for part in z.split(2000)])
+    assert F.nll_loss(log_q, y).item() == pytest.approx(loss, abs=0.02)
+    assert (log_q.argmax(dim=1) == y).float().mean().item() == pytest.approx(accuracy, abs=0.012)
+
+
+def test_mixture_at_initialisation(mpcc):
+    mixture = mpcc.Mixture(10, 24, 0.5)
+    torch.testing.assert_close(mixture.mu @ mixture.mu.T, torch.eye(10), atol=1e-5, rtol=0)
+    assert mixture.std()[0, 0].item() == pytest.approx(2.14872, abs=1e-5)
+    assert (mixture.v.exp() + 0.25)[0, 0].item() == pytest.approx(2.96828, abs=1e-5)
+    many = mpcc.Mixture(100, 24, 0.5).mu  # orthonormal columns
+    torch.testing.assert_close(many.T @ many, torch.eye(24), atol=1e-5, rtol=0)
+
+
+def test_parameter_counts_printed_for_cifar10(mpcc):
+    """They leave out gain and bias of the last batch normalisation and include a class embedding that D never uses."""
+    settings = config.resolve(mpcc.MPCC, DataSpec("cifar10", (3, 32, 32), (0.0, 1.0), 50_000), 10, "paper", {})
+    model = mpcc.MPCC(DataSpec("cifar10", (3, 32, 32), (0.0, 1.0), 50_000), settings)
+    count = lambda network: sum(p.numel() for p in network.parameters())  # noqa: E731
+    assert count(model.generator) == 9_360_131 + 2 * 384
+    assert count(model.discriminator) == 9_456_769 - 10 * 384
+    assert count(model.encoder) == 17_615_872
+    assert len(model.discriminator.trunk) == 3
+    assert [b.halve for b in [*model.discriminator.trunk, model.discriminator.block]] == [True, True, False, False]
+    assert [b.halve for b in model.encoder.blocks] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("mnist", (1, 28, 28), (12, 24, "embedding", 1.6e-3, 210_000)),
+        ("fashion_mnist", (1, 28, 28), (24, 16, "shared", 1.6e-3, 210_000)),
+        ("omniglot", (1, 32, 32), (16, 24, "embedding", 1.6e-3, 120_000)),
+        ("cifar10", (3, 32, 32), (96, 128, "split", 6e-4, 90_000)),
+        ("cifar20", (3, 32, 32), (96, 128, "split", 6e-4, 78_000)),
+    ],
+)
+def test_presets_of_the_paper(mpcc, name, shape, expected):
+    c = config.resolve(mpcc.MPCC, DataSpec(name, shape, (0.0, 1.0), 50_000), 10, "paper", {})
+    assert (c.width, c.latent, c.delivery, c.prior_lr, c.iterations) == expected
+    assert (c.lr, c.batch_size, c.d_steps, c.e_steps, c.image_size, c.map_size) == (2e-4, 50, 4, 4, 32, 8)
+
+
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+def test_latent_loss_is_a_gaussian_log_likelihood(mpcc, normal):
+    z, m, l = normal(B, J), normal(B, J), normal(B, J)
+    density = Independent(Normal(m, (0.5 * l).exp()), 1)
+    torch.testing.assert_close(mpcc.latent_nll(z, m, l, math.log(2 * math.pi)), -density.log_prob(z).mean())
+    difference = mpcc.latent_nll(z, m, l, math.log(2 * math.pi)) - mpcc.latent_nll(z, m, l, math.log(math.pi))
+    assert difference.item() == pytest.approx(J / 2 * math.log(2))
+
+
+def test_negative_entropy(mpcc, normal):
+    v = normal(K, J)
+    torch.testing.assert_close(mpcc.negative_entropy(v), -Normal(torch.zeros_like(v), (0.5 * v).exp()).entropy().mean())
+
+
+def test_hinge_loss(mpcc):
+    real, fake = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-2.0, 0.5, 0.0])
+    assert mpcc.hinge_loss(real, fake).item() == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1.5 + 1) / 3)
+
+
+def test_posterior_equals_that_of_scikit_learn(mpcc, normal):
+    """Also far from every component, where the densities underflow."""
+    mu, variance = normal(K, J).numpy(), normal(K, J).exp().numpy()
+    mixture = GaussianMixture(K, covariance_type="diag")
+    mixture.weights_, mixture.means_, mixture.covariances_ = np.full(K, 1 / K), mu, variance
+    mixture.precisions_cholesky_ = 1 / np.sqrt(variance)
+    z = np.concatenate([3 * normal(50, J).numpy(), np.full((1, J), 100.0)])
+    t = torch.from_numpy
+    found = mpcc.mixture_log_posterior(t(z), t(mu), t(variance)).exp().numpy()
+    np.testing.assert_allclose(found, mixture.predict_proba(z), atol=1e-12)
+
+
+def test_which_variance_classifies(mpcc):
+    """"exact" is Bayes' rule for the distribution that z is drawn from; "released" has e^v + sigma^2."""
+    z = 2 * torch.randn(50, J)
+    for choice in ("released", "exact"):
+        model = make(mpcc, posterior_variance=choice)
+        with torch.no_grad():
+            model.prior.v.copy_(torch.randn(K, J))
+            std = model.prior.std() if choice == "exact" else (model.prior.v.exp() + 0.25).sqrt()
+            joint = torch.stack([Normal(model.prior.mu[k], std[k]).log_prob(z).sum(1) for k in range(K)], dim=1)
+            torch.testing.assert_close(model.log_posterior(z), joint.log_softmax(1), atol=1e-4, rtol=1e-4)
+
+
+def test_draws_from_the_mixture_have_its_moments(mpcc):
+    torch.manual_seed(0)
+    mixture = mpcc.Mixture(K, J, 0.5)
+    with torch.no_grad():
+        mixture.v.copy_(torch.linspace(-2, 1, K * J).view(K, J))
+        z, y = mixture.sample(20_000, cluster=2)
+    assert (y == 2).all()
+    torch.testing.assert_close(z.mean(0), mixture.mu[2].detach(), atol=0.05, rtol=0)
+    torch.testing.assert_close(z.std(0), mixture.v[2].exp().sqrt().detach() + 0.5, atol=0, rtol=0.03)
+    counts = torch.bincount(mixture.sample(20_000)[1], minlength=K)
+    assert (counts - 5000).abs().max() < 300
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def test_spectral_norm_finds_the_largest_singular_value(networks):
+    torch.manual_seed(0)
+    for layer, x in ((networks.SNConv2d(3, 8), torch.rand(2, 3, 8, 8)), (networks.SNLinear(12, 5), torch.rand(2, 12))):
+        for _ in range(200):
+            layer(x)
+        largest = torch.linalg.svdvals(layer.normalised_weight().flatten(1))[0].item()
+        assert largest == pytest.approx(1, abs=1e-4)
+        before = layer.u.clone()
+        layer.eval()(x)
+        assert torch.equal(layer.u, before)  # no iteration outside of training
+
+
+def test_spectral_norm_and_its_gradient(networks, normal):
+    """Against one step of power iteration written out, and autograd through W / (u' W v)."""
+    layer = networks.SNLinear(6, 4).double()
+    with torch.no_grad():
+        layer.u.copy_(normal(4))
+    weight, v = layer.weight, layer.u @ layer.weight.detach()
+    v = v / np.linalg.norm(v)
+    u = layer.weight.detach() @ v
+    u = u / np.linalg.norm(u)
+    probe = normal(4, 6)
+    expected = weight / (u @ weight @ v)
+    found = layer.normalised_weight()
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad((w * probe).sum(), weight)[0] for w in (found, expected)]
+    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(layer.u, u)
+
+
+def test_conditional_batch_norm(networks):
+    torch.manual_seed(0)
+    norm = networks.ConditionalBatchNorm(3, lambda: torch.nn.Linear(2, 3))
+    h, u = 5 + 2 * torch.randn(20, 3, 4, 4), torch.randn(20, 2)
+    standard = (h - h.mean((0, 2, 3), keepdim=True)) / (h.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+    expected = standard * (1 + norm.gain(u))[:, :, None, None] + norm.bias(u)[:, :, None, None]
+    torch.testing.assert_close(norm(h, u), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
+def test_blocks_in_the_order_of_the_paper(networks, upsampling):
+    """The blocks move pooling and interpolation past 1x1 convolutions, which is cheaper and must change nothing."""
+    torch.manual_seed(0)
+    block = networks.GeneratorBlock(6, lambda: torch.nn.Linear(2, 6), upsampling).eval()
+    h, u = torch.randn(3, 6, 4, 4), torch.randn(3, 2)
+    up = lambda t: F.interpolate(t, scale_factor=2, mode=upsampling)  # noqa: E731
+    expected = block.conv2(block.norm2(block.conv1(up(block.norm1(h, u).relu())), u).relu()) + block.shortcut(up(h))
+    torch.testing.assert_close(block(h, u), expected, atol=1e-5, rtol=1e-5)
+    block = networks.DiscriminatorBlock(6, 6, halve=True).eval()
+    pool = lambda t: F.avg_pool2d(t, 2)  # noqa: E731
+    expected = pool(block.conv2(block.conv1(h.relu()).relu())) + pool(block.shortcut(h))
+    torch.testing.assert_close(block(h), expected, atol=1e-5, rtol=1e-5)
+    plain = networks.DiscriminatorBlock(6, 6, halve=False).eval()
+    torch.testing.assert_close(plain(h), plain.conv2(plain.conv1(h.relu()).relu()) + h)
+
+
+@pytest.mark.parametrize(("delivery", "inputs"), [("split", 24 + 8), ("shared", 24 + 24), ("embedding", None)])
+def test_where_the_latent_goes(networks, delivery, inputs):
+    """At 16 x 16 pixels there are two blocks: three chunks of z. What must not matter does not."""
+    torch.manual_seed(0)
+    g = networks.Generator(16, 1, 2, 24, K, delivery, "nearest").double()
+    z, y = torch.randn(5, 24, dtype=torch.float64, requires_grad=True), torch.arange(5) % K
+    g(z, y)  # starts the power iterations
+    g.eval()
+    gain = g.blocks[0].norm1.gain
+    if inputs is None:
+        assert gain.weight.shape == (K, 8)
+        assert g.linear.in_features == 24
+    else:
+        assert gain.in_features == inputs
+        assert gain.bias is None
+        assert g.linear.in_features == inputs - 24
+    assert (torch.autograd.grad(g(z, y).sum(), z)[0].abs().sum(0) > 0).all()  # all of z is used
+    assert not torch.equal(g(z, y), g(z, (y + 1) % K))
+    first = g.linear(z[:, : g.linear.in_features]).view(5, -1, 4, 4)
+    before = g.blocks[1](g.blocks[0](first, condition(g, delivery, z, y, 1)), condition(g, delivery, z, y, 2))
+    h = g.norm(before) * g.norm_gain[:, None, None] + g.norm_bias[:, None, None]
+    torch.testing.assert_close(g(z, y), torch.tanh(g.to_image(h.relu())))
+
+
+def condition(g, delivery, z, y, i):
+    if delivery == "embedding":
+        return y
+    return torch.cat([g.embed(y), z[:, 8 * i : 8 * i + 8] if delivery == "split" else z], dim=1)
+
+
+def test_standing_statistics_are_means_over_the_passes(networks):
+    torch.manual_seed(0)
+    g = networks.Generator(8, 1, 1, 4, K, "embedding", "nearest")
+    batches = [(torch.randn(20, 4), torch.randint(K, (20,))) for _ in range(5)]
+    for _ in range(200):
+        g(*batches[0])  # the power iterations converge, so that they move no weight below
+    g.set_standing_statistics(iter(batches))
+    first = g.blocks[0].norm1
+    means = [g.linear(z).view(20, -1, 4, 4).mean((0, 2, 3)) for z, _ in batches]
+    torch.testing.assert_close(first.norm.running_mean, torch.stack(means).mean(0), atol=1e-5, rtol=1e-4)
+    variances = [g.linear(z).view(20, -1, 4, 4).var((0, 2, 3)) for z, _ in batches]
+    torch.testing.assert_close(first.norm.running_var, torch.stack(variances).mean(0), atol=1e-5, rtol=1e-4)
+    assert first.norm.momentum == 0.1
+    assert g.training
+
+
+# --- the iteration ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spied(mpcc, monkeypatch):
+    """A model, and a list of (optimizers, names of parameters that got a gradient, names of parameters that moved)."""
+    model = make(mpcc)
+    names = {"generator", "discriminator", "encoder", "prior"}
+    optimizers = {getattr(model, f"{name}_optimizer"): name for name in names}
+    seen = []
+    real = mpcc.update
+
+    def update(loss, *used):
+        before = {n: p.detach().clone() for n, p in model.named_parameters()}
+        for p in model.parameters():
+            p.grad = None
+        real(loss, *used)
+        gradients = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+        moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+        seen.append(([optimizers[o] for o in used], gradients, moved))
+
+    monkeypatch.setattr(mpcc, "update", update)
+    return model, seen
+
+
+def test_who_updates_what(spied):
+    model, seen = spied
+    with torch.no_grad():  # components as different as in the middle of a run: at first some gradients are nearly nothing
+        model.prior.v.copy_(torch.randn(K, J))
+    for _ in range(3):
+        model.step(torch.rand(32, 1, 8, 8))
+    updates = seen[-9:]
+    assert [used for used, _, _ in updates] == (
+        [["discriminator"]] * 4 + [["generator", "prior"]] + [["encoder", "prior"]] + [["encoder"]] * 3
+    )
+    every = {n for n, _ in model.named_parameters()}
+    of = lambda *parts: {n for n in every if n.split(".")[0] in parts}  # noqa: E731
+    trunk = {n for n in every if n.startswith("discriminator.trunk")}  # the encoder's too
+    assert trunk
+    for used, gradients, moved in updates:
+        expected = of(*used) | (trunk if "encoder" in used else set())
+        assert gradients == expected, used
+        assert moved == expected, used
+    assert not any(n.startswith("ema_generator") for _, gradients, moved in seen for n in gradients | moved)
+
+
+def test_two_prior_updates_share_one_state(mpcc):
+    model = make(mpcc)
+    for _ in range(3):
+        model.step(torch.rand(32, 1, 8, 8))
+    steps = {
+        name: {int(s["step"]) for s in getattr(model, f"{name}_optimizer").state.values()}
+        for name in ("generator", "discriminator", "encoder", "prior")
+    }
+    assert steps == {"generator": {3}, "discriminator": {12}, "encoder": {12}, "prior": {6}}
+    assert model.iteration.item() == 3
+
+
+def test_the_target_of_the_encoder_is_not_detached(mpcc):
+    """d/d(mu) of loss II's latent part comes through the drawn z alone: the images are generated without gradient."""
+    model = make(mpcc)
+    torch.manual_seed(1)
+    for _ in range(100):
+        model.encoder_losses()  # the power iterations converge, so that the same draws give the same images below
+    torch.manual_seed(1)
+    latent, cluster, _ = model.encoder_losses()
+    found = torch.autograd.grad(latent, model.prior.mu, retain_graph=True)[0]
+    assert torch.autograd.grad(cluster, model.prior.v)[0].abs().sum() > 0
+    torch.manual_seed(1)
+    z, y = model.prior.sample(8)
+    with torch.no_grad():
+        m, l = model.encoder(model.generator(z, y))
+        expected = torch.zeros_like(found).index_add(0, y, (z - m) * (-l).exp() / 8 / 64)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_an_encoder_with_a_trunk_of_its_own(mpcc):
+    model = make(mpcc, share_trunk=False)
+    assert not {id(p) for p in model.encoder.parameters()} & {id(p) for p in model.discriminator.parameters()}
+    own = {n for n, _ in model.named_parameters() if n.startswith("encoder.trunk")}
+    assert len(own) == len(list(model.discriminator.trunk.parameters()))
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    model.step(torch.rand(32, 1, 8, 8))
+    assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in own)
+
+
+class NoSynchronisation(TorchDispatchMode):
+    """Fails on operations that would make the host wait for the device, and so cannot be captured as a CUDA graph."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique", "_unique2", "item")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        assert name not in self.FORBIDDEN, f"{name} in a step"
+        self.names.add(name)
+        return func(*args, **(kwargs or {}))
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+
+@pytest.mark.parametrize("delivery", ["split", "shared", "embedding"])
+def test_the_iteration_never_waits_for_the_device(mpcc, delivery):
+    model, x = make(mpcc, delivery=delivery), torch.rand(32, 1, 8, 8)
+    model.step(x)  # the optimizers make their states in their first step
+    with NoSynchronisation() as seen:
+        model.step(x)
+    assert {"convolution", "_fused_adam_"} <= seen.names
+    with pytest.raises(AssertionError, match="_local_scalar_dense in a step"), NoSynchronisation():
+        x.sum().item()
+
+
+def test_averaged_generator(mpcc):
+    model = make(mpcc, ema_start=2, ema_decay=0.75)
+    x, averages = torch.rand(32, 1, 8, 8), []
+    for i in range(5):
+        model.step(x)
+        now = [t.clone() for t in model.generator.state_dict().values()]
+        averages = now if i < 2 else [0.75 * a + 0.25 * n for a, n in zip(averages, now, strict=True)]
+        for found, expected in zip(model.ema_generator.state_dict().values(), averages, strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_which_generator_reconstructs(mpcc):
+    for choice in (True, False):
+        model = make(mpcc, ema_reconstruction=choice, ema_start=0)
+        for _ in range(3):
+            model.step(torch.rand(32, 1, 8, 8))
+        model.eval()
+        x = torch.rand(5, 1, 8, 8)
+        m = model.embed(x)
+        generator = model.ema_generator if choice else model.generator
+        expected = model.to_data(generator(m, model.log_assign(x).argmax(1)))
+        other = model.to_data((model.generator if choice else model.ema_generator)(m, model.log_assign(x).argmax(1)))
+        torch.testing.assert_close(model.reconstruct(x), expected)
+        assert not torch.allclose(expected, other)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(28, 32), (8, 16), (8, 8), (32, 32), (28, 16)])
+def test_resizing(mpcc, pixels, size):
+    """It is Pillow's bilinear filter (which rounds to whole grey levels), and undone if it enlarges."""
+    spec = DataSpec("some", (1, pixels, pixels), (0.0, 1.0), 500)
+    model = make(mpcc, spec, image_size=size)
+    grey = np.random.default_rng(0).integers(0, 256, size=(pixels, pixels), dtype=np.uint8)
+    x = torch.from_numpy(grey / 255).float()[None, None]
+    inside = model.to_network(x)
+    resized = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)) / 127.5 - 1
+    np.testing.assert_allclose(inside[0, 0].numpy(), resized, atol=1.5 / 127.5)
+    assert (size < pixels) != torch.allclose(model.to_data(inside), x, atol=1e-5)
+
+
+def test_sides_of_different_lengths(mpcc):
+    spec = DataSpec("some", (3, 7, 6), (0.0, 1.0), 500)
+    model = make(mpcc, spec)
+    model.step(torch.rand(32, 3, 7, 6))
+    model.eval()
+    assert model.sample(4).shape == (4, 3, 7, 6)
+    assert model.reconstruct(torch.rand(4, 3, 7, 6)).shape == (4, 3, 7, 6)
+
+
+def test_unsuitable_data(mpcc):
+    assert "need images" in mpcc.MPCC.unsuitable(DataSpec("v", (5,), None, 100))
+    assert "64x64" in mpcc.MPCC.unsuitable(DataSpec("large", (3, 64, 64), (0.0, 1.0), 100))
+    assert mpcc.MPCC.unsuitable(SPEC) is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"image_size": 12}, "image_size is 12"),
+        ({"image_size": 8, "map_size": 16}, "map_size is 16"),
+        ({"latent": 0}, "latent must be at least 1"),
+        ({"d_steps": 0, "e_steps": 0}, "d_steps, e_steps must be at least 1"),
+        ({"batch_size": 1}, "at least 2 for batch normalisation"),
+        ({"delivery": "split", "image_size": 16, "latent": 10}, "multiple of 3"),
+    ],
+)
+def test_settings_out_of_range(mpcc, override, message):
+    with pytest.raises(UserError, match=message):
+        make(mpcc, **override)
+
+
+# --- whole runs -------------------------------------------------------------------------------------------------------
+
+
+def patches(n_per_cluster):
+    """Three clusters of 8x8 images: a bright patch in one of three corners, of varying brightness, and noise."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), n_per_cluster)
+    x = rng.uniform(0, 0.1, size=(len(y), 1, 8, 8))
+    for image, k in zip(x, y, strict=True):
+        row, column = 4 * (k // 2), 4 * (k % 2)
+        image[0, row : row + 4, column : column + 4] += rng.uniform(0.6, 0.9)
+    return torch.from_numpy(x.astype(np.float32)), y
+
+
+@pytest.mark.slow
+def test_well_separated_clusters_are_recovered(mpcc):
+    x, y = patches(100)
+    spec = DataSpec("patches", (1, 8, 8), (0.0, 1.0), len(x))
+    start(0, "init")
+    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32, "normalise_heads": False}
+    values |= {"lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
+    model = mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()}))
+    Trainer(model, x, seed=0).run()
+    model.eval()
+    with torch.no_grad():
+        assert adjusted_rand_score(y, model.log_assign(x).argmax(1).numpy()) > 0.95
+        for k in range(3):
+            assert (model.log_assign(model.sample(50, cluster=k)).argmax(1) == k).float().mean() > 0.9
