@@ -1,0 +1,338 @@
+"""ClusterGAN with backprop decoding (Mukherjee, Asnani, Lin and Kannan, AAAI 2019), and the GANs that it is compared with."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float, draw_seed, hard_assignment
+
+from ._clustergan_checks import measure, pictures
+from ._decoding import LOSSES, Decoded, decode, once_in_a_row
+from ._gan_networks import generator, trunk
+from ._kmeans_rule import kmeans_centres, nearest
+
+SIGMA = {"clustergan": 0.1, "infogan": 1.0, "wgan_onehot": 0.1, "wgan_normal": 0.15}  # of z_n, as released
+KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
+DECODED_POINTS = 500  # ... or to their decoded latents
+
+
+class ClusterGAN(ClusteringModel):
+    """A GAN whose latent z = (z_n, z_c) is partly discrete, with an encoder that inverts the generator.
+
+        z_n ~ N(0, sigma^2 I)   z_c one-hot, uniform over the K clusters   x = G(z)
+        min over G, E, max over D:  E q(D(x)) + E q(1 - D(G(z))) + beta_n |z_n - E_n(G(z))|^2 + beta_c H(z_c, E_c(G(z)))
+
+    q is the identity for WGAN-GP, with its gradient penalty, or the logarithm for the vanilla GAN. One step of training is
+    five critic updates and one joint update of G and E. Variants, the comparison models of the paper's tables:
+        infogan      E is a head on the critic's trunk, predicts z_c alone, and trains the critic as well (as in InfoGAN)
+        wgan_onehot  no encoder: "GAN with backprop decoding" (decode=true) and "GAN with critic features" (decode=false)
+        wgan_normal  the same with the prior z ~ N(0, sigma^2 I), which has no clusters
+
+    Assignment rules, all fixed on the training points but for `kmeans_refit`:
+        kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last hidden layer if there
+                       is no such encoder. The default of clustergan: what the paper's tables use.
+        argmax         the largest entry of E_c(x). The default of infogan.
+        kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors evaluate.
+        decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with decode=true.
+        decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with decode=true.
+    The last two need K Adam runs for every point and are left out unless decode=true.
+
+    Deviations from the released code:
+    - The penalty interpolates with one coefficient per sample, as WGAN-GP does; `penalty_per_batch` restores the released one.
+    - Batch norm uses running averages outside of training, so that points do not influence each other; released: always
+      the batch's own. It has a gain; released: none. The critic of vector data has none, since the penalty is per sample.
+    - The critic is high on data (the released one is low), and the vanilla generator loss is the non-saturating one.
+    - k-means is fitted to at most 10,000 training codes; `kmeans_refit` is the authors' rule.
+    - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the same K starts;
+      it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
+    - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous code.
+    """
+
+    name = "clustergan"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = "clustergan"  # which of the paper's GANs
+        loss: Literal["wgan-gp", "vanilla"] = "wgan-gp"  # adversarial loss
+        latent: int = 30  # d_n, dimension of z_n
+        sigma: float | None = None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
+        beta_n: float = 10.0  # weight of the mean squared error of z_n; 0 also takes z_n out of the codes
+        beta_c: float = 10.0  # weight of the cross-entropy of z_c
+        penalty: float = 10.0  # weight of the gradient penalty
+        penalty_per_batch: bool = False  # one interpolation coefficient per batch, as released, not one per sample
+        channels: tuple[int, ...] = (64, 128)  # of the convolutions of image networks, each halves the image; empty: none
+        hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
+        batch_norm: bool = True  # in the generator
+        critic_steps: int = 5  # critic updates per update of generator and encoder
+        batch_size: int = 64  # points per update
+        steps: int = 500_000  # updates of generator and encoder
+        lr: float = 1e-4  # of both Adams
+        decode: bool = False  # also assign by backprop decoding: K restarts of many steps for every point
+        decode_steps: int = 5000  # Adam steps of a restart
+        decode_loss: Literal["released", "paper"] = "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
+        decode_penalty: float = 10.0  # weight of the second term
+        decode_lr: float = 0.01  # of Adam on z_n
+        decode_box: float = 0.6  # z_n is clipped to [-box, box]
+        decode_tolerance: float = 0.0  # a restart ends when 50 steps lower its loss by less than this share; 0: never
+
+        def __post_init__(self) -> None:
+            sizes = (self.latent, self.critic_steps, self.batch_size, self.steps, self.decode_steps)
+            if min(*sizes, *self.hidden, *self.channels) < 1 or not self.hidden:
+                raise ValueError("latent, hidden, channels, critic_steps, batch_size, steps and decode_steps must be at least 1")
+            if min(self.decode_lr, self.decode_box, 1.0 if self.sigma is None else self.sigma) <= 0:
+                raise ValueError("sigma, decode_lr and decode_box must be positive")
+
+    presets = {
+        "mnist": {},
+        "fashion_mnist": {"latent": 40, "beta_n": 0.0},
+        "digits": {"steps": 100_000},
+        "pendigits": {"latent": 5, "hidden": (256, 256)},
+        "10x_73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
+        "vector": {"latent": 5, "hidden": (256, 256)},
+    }
+    quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands
+        "digits": {
+            "latent": 10, "sigma": 0.5, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 1500,
+            "decode": True, "decode_steps": 60, "decode_lr": 0.02,
+        },
+        "image": {
+            "latent": 10, "sigma": 0.5, "channels": (16, 32), "hidden": (256,), "critic_steps": 2, "lr": 1e-3, "steps": 2000,
+            "decode_steps": 60, "decode_lr": 0.02,
+        },
+        "vector": {
+            "sigma": 0.5, "critic_steps": 2, "lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
+        },
+    }  # fmt: skip
+    smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
+
+    centres: Tensor
+    decoded_centres: Tensor
+    decode_start: Tensor
+
+    def __init__(self, data: DataSpec, config: Config):
+        super().__init__(data, config)
+        c, k = config, config.n_clusters
+        self.sigma = SIGMA[c.variant] if c.sigma is None else c.sigma
+        channels = c.channels if data.kind == "image" else ()
+        self.generator = generator(c.latent + k, data.shape, c.hidden, channels, c.batch_norm, data.value_range is not None)
+        self.critic_trunk = trunk(data.shape, c.hidden, channels)
+        self.critic_head = nn.Linear(c.hidden[-1], 1)
+        critic = [*self.critic_trunk.parameters(), *self.critic_head.parameters()]
+        inverse = [*self.generator.parameters()]
+        if c.variant == "clustergan":
+            self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
+            inverse += self.encoder.parameters()
+        elif c.variant == "infogan":
+            self.code_head = nn.Linear(c.hidden[-1], k)
+            critic += self.code_head.parameters()
+        self.optimizer = torch.optim.Adam(inverse, lr=c.lr, betas=(0.5, 0.9), fused=True)  # of G and E
+        self.critic_optimizer = torch.optim.Adam(critic, lr=c.lr, betas=(0.5, 0.9), fused=True)
+        free = c.latent + (k if c.variant == "wgan_normal" else 0)
+        self.register_buffer("decode_start", 0.1 * torch.randn(k, free))
+        encoded = c.hidden[-1] if c.variant != "clustergan" else k if c.beta_n == 0 else c.latent + k
+        self.register_buffer("centres", torch.zeros(k, encoded))
+        self.register_buffer("decoded_centres", torch.zeros(k, c.latent + k))
+
+    @classmethod
+    def unsuitable(cls, data: DataSpec) -> str | None:
+        return "images must be at least 4x4" if data.kind == "image" and min(data.shape[1:]) < 4 else None
+
+    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+        c = self.config
+        yield Stage("train", self.step, c.steps, c.critic_steps * c.batch_size)
+        yield Once("kmeans", lambda: self.fit_kmeans(x))
+
+    # Training
+
+    def sample_prior(self, n: int, cluster: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z (n, d_n + K) and its clusters (n,), uniform unless given; a normal prior has none, and ignores them."""
+        c, device = self.config, self.decode_start.device
+        if cluster is None:
+            cluster = torch.randint(c.n_clusters, (n,), device=device)
+        z_n = self.sigma * torch.randn(n, self.decode_start.shape[1], device=device)
+        z_c = F.one_hot(cluster, c.n_clusters).to(z_n.dtype)
+        return (z_n if c.variant == "wgan_normal" else torch.cat([z_n, z_c], dim=1)), cluster
+
+    def critic(self, x: Tensor) -> Tensor:
+        """(B,) D(x): high on data."""
+        return self.critic_head(self.critic_trunk(x)).squeeze(1)
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """Critic updates on the parts of the batch, one for each, then an update of generator and encoder."""
+        for part in x.tensor_split(min(self.config.critic_steps, len(x))):
+            losses = self.critic_step(part)
+        return losses | self.generator_step(len(part))
+
+    def critic_step(self, x: Tensor) -> dict[str, Tensor]:
+        c = self.config
+        z, cluster = self.sample_prior(len(x))
+        with torch.no_grad():
+            generated = self.generator(z)
+        on_data, on_generated = self.critic(torch.cat([x, generated])).chunk(2)
+        losses = {"critic": critic_loss(on_data, on_generated, c.loss)}
+        if c.loss == "wgan-gp":
+            eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
+            losses["penalty"] = c.penalty * gradient_penalty(self.critic, x, generated, eps)
+        total = sum_of(losses)
+        if c.variant == "infogan":
+            total = total + c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(generated)), cluster)
+        self.critic_optimizer.zero_grad()
+        total.backward()
+        self.critic_optimizer.step()
+        return losses
+
+    def generator_step(self, n: int) -> dict[str, Tensor]:
+        c = self.config
+        z, cluster = self.sample_prior(n)
+        x = self.generator(z)
+        losses = {"generator": generator_loss(self.critic(x), c.loss)}
+        if c.variant == "clustergan":
+            code, logits = self.encode(x)
+            losses["z_n"] = c.beta_n * F.mse_loss(code, z[:, : c.latent])
+            losses["z_c"] = c.beta_c * F.cross_entropy(logits, cluster)
+        elif c.variant == "infogan":
+            losses["z_c"] = c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(x)), cluster)
+        self.optimizer.zero_grad()
+        sum_of(losses).backward(inputs=self.optimizer.param_groups[0]["params"])  # not of the critic, which stays as it is
+        self.optimizer.step()
+        return losses
+
+    @torch.no_grad()
+    def fit_kmeans(self, x: Tensor) -> None:
+        """Fix the centres of the k-means rules on training points, centre k nearest to what G makes of one-hot k."""
+        chosen = x[torch.randperm(len(x), device=x.device)]
+        k, own = self.config.n_clusters, torch.arange(self.config.n_clusters, device=x.device)
+        means = self.embed(self.generator(self.sample_prior(100 * k, own.repeat(100))[0])).view(100, k, -1).mean(dim=0)
+        self.centres.copy_(kmeans_centres(self.map_batches(self.embed, chosen[:KMEANS_POINTS]), means, draw_seed()))
+        if self.config.decode:
+            z = self.decode(as_float(chosen[:DECODED_POINTS])).z
+            one_hots = F.one_hot(own + z.shape[1] - k, z.shape[1]).to(z.dtype)  # z_n = 0, its mean
+            self.decoded_centres.copy_(kmeans_centres(z, one_hots, draw_seed()))
+
+    # Assignment
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether there is an E_c, which `categorical` needs."""
+        return self.config.variant in ("clustergan", "infogan")
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
+        z_n, logits = self.encoder(x).split([self.config.latent, self.config.n_clusters], dim=1)
+        return z_n, logits
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the paper: beside
+        a wider z_n the categorical part would not count. Without such an encoder the critic's last hidden layer.
+        """
+        if self.config.variant != "clustergan":
+            return self.critic_trunk(x)
+        z_n, logits = self.encode(x)
+        z_c = logits.softmax(dim=1)
+        return torch.cat([z_n * 0.1 / self.sigma, z_c], dim=1) if self.config.beta_n else z_c
+
+    def categorical(self, x: Tensor) -> Tensor:
+        """(B, K) log-probabilities of z_c: of the encoder, or of InfoGAN's head."""
+        logits = self.encode(x)[1] if self.config.variant == "clustergan" else self.code_head(self.critic_trunk(x))
+        return logits.log_softmax(dim=1)
+
+    def decode(self, x: Tensor) -> Decoded:
+        """Backprop decoding of a float batch (B, *shape), K restarts for each point: `models/_decoding.py`."""
+        c, free = self.config, self.decode_start.shape[1]
+        units = torch.full((c.latent + c.n_clusters,), 1.0, device=x.device)
+        units[:free] = self.sigma / 0.1
+        kept = torch.eye(c.n_clusters, device=x.device)[:, : c.latent + c.n_clusters - free]  # empty for a normal prior
+        found = decode(
+            lambda z: self.generator(z * units), x, self.decode_start, kept, loss=LOSSES[c.decode_loss],
+            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box, tolerance=c.decode_tolerance,
+        )  # fmt: skip
+        return Decoded(found.z * units, found.loss, found.restart, found.steps)
+
+    def _rules(self, decode: Callable[[Tensor], Decoded]) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The rules on a float batch, the default first."""
+        c = self.config
+        rules = {
+            "kmeans": lambda x: nearest(self.embed(x), self.centres),
+            "argmax": self.categorical,
+            "decode": lambda x: hard_assignment(decode(x).restart, c.n_clusters),
+            "decode_kmeans": lambda x: nearest(decode(x).z, self.decoded_centres),
+        }
+        order = {
+            "clustergan": ["kmeans", "argmax", "decode", "decode_kmeans"],
+            "infogan": ["argmax", "kmeans", "decode", "decode_kmeans"],
+            "wgan_onehot": ["decode", "decode_kmeans", "kmeans"],
+            "wgan_normal": ["decode_kmeans", "kmeans"],
+        }[c.variant]
+        return {name: rules[name] for name in order if c.decode or not name.startswith("decode")}
+
+    def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        rules = self._rules(once_in_a_row(self.decode))
+
+        def over_all(name: str) -> Callable[[Tensor], Tensor]:
+            if name.startswith("decode"):  # makes batches of its own
+                return lambda x: rules[name](as_float(x))
+            return lambda x: self.map_batches(rules[name], x)
+
+        found = {name: over_all(name) for name in rules}
+        return found | ({"kmeans_refit": self.kmeans_refit} if self.config.variant == "clustergan" else {})
+
+    def log_assign(self, x: Tensor) -> Tensor:
+        return next(iter(self._rules(self.decode).values()))(x)
+
+    def kmeans_refit(self, x: Tensor) -> Tensor:
+        """(N, K) k-means of the codes of all stored points x (N, *shape), with the authors' random state."""
+        codes = self.map_batches(self.embed, x)
+        return nearest(codes, kmeans_centres(codes, self.centres, seed=0))
+
+    # Generation
+
+    def sample(self, n: int, cluster: int | None = None) -> Tensor:
+        """G(z) at z from the prior; the normal prior has no clusters, so there it is the same for each of them."""
+        given = None if cluster is None else torch.full((n,), cluster, device=self.decode_start.device)
+        return self.generator(self.sample_prior(n, given)[0])
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """G at the code, with z_c the one-hot that is most probable; without such an encoder at the decoded latent."""
+        if self.config.variant != "clustergan":
+            return self.generator(self.decode(x).z)
+        z_n, logits = self.encode(x)
+        z_c = F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(z_n.dtype)
+        return self.generator(torch.cat([z_n if self.config.beta_n else torch.zeros_like(z_n), z_c], dim=1))
+
+    def diagnose(self, x: Tensor) -> dict[str, Any]:
+        return measure(self, x)
+
+    def draw(self, x: Tensor) -> dict[str, Figure]:
+        return pictures(self, x)
+
+
+# Losses
+
+
+def critic_loss(on_data: Tensor, on_generated: Tensor, kind: str) -> Tensor:
+    """What D minimises, of D(x) and D(G(z)) (B,): E D(G(z)) - E D(x), or the cross-entropy of telling them apart."""
+    if kind == "wgan-gp":
+        return on_generated.mean() - on_data.mean()
+    return F.softplus(-on_data).mean() + F.softplus(on_generated).mean()
+
+
+def generator_loss(on_generated: Tensor, kind: str) -> Tensor:
+    """What G minimises, of D(G(z)) (B,): -E D(G(z)), or -E log sigmoid D(G(z)) (non-saturating)."""
+    return -on_generated.mean() if kind == "wgan-gp" else F.softplus(-on_generated).mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor, generated: Tensor, eps: Tensor) -> Tensor:
+    """E (|grad D(x^)| - 1)^2 at x^ = eps x + (1 - eps) G(z); eps is (B,), or (1,) for the same in the whole batch."""
+    eps = eps.view(-1, *[1] * (x.ndim - 1))
+    between = (eps * x + (1 - eps) * generated).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def sum_of(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()

@@ -1,0 +1,368 @@
+"""ClusterGAN: its losses against float64 computations of their own, its gradients, rules, variants and checks."""
+
+import copy
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmark import config
+from benchmark.api import DataSpec
+from benchmark.errors import UserError
+from benchmark.registry import Registry
+
+SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
+K = 4
+VARIANTS = ("clustergan", "infogan", "wgan_onehot", "wgan_normal")
+
+
+@pytest.fixture(scope="module")
+def cg():
+    return sys.modules[Registry().model("clustergan").__module__]
+
+
+def make(cg, spec=SPEC, **overrides):
+    torch.manual_seed(0)
+    resolved = config.resolve(cg.ClusterGAN, spec, K, "smoke", {k: str(v) for k, v in overrides.items()})
+    return cg.ClusterGAN(spec, resolved)
+
+
+def points(n=200, seed=0):
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+# Losses
+
+
+def test_adversarial_losses_equal_numpy(cg):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=50), rng.normal(size=50)
+    t = torch.from_numpy
+    sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
+    assert cg.critic_loss(t(a), t(b), "wgan-gp").item() == pytest.approx(b.mean() - a.mean())
+    assert cg.generator_loss(t(b), "wgan-gp").item() == pytest.approx(-b.mean())
+    cross_entropy = -np.log(sigmoid(a)).mean() - np.log(1 - sigmoid(b)).mean()
+    assert cg.critic_loss(t(a), t(b), "vanilla").item() == pytest.approx(cross_entropy)
+    assert cg.generator_loss(t(b), "vanilla").item() == pytest.approx(-np.log(sigmoid(b)).mean())
+
+
+def test_vanilla_losses_stay_finite_far_out(cg):
+    far = torch.tensor([-200.0, 200.0])
+    assert cg.critic_loss(far, far, "vanilla").isfinite()
+    assert cg.generator_loss(far, "vanilla").item() == pytest.approx(100.0)
+
+
+def two_layers(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(6, 9)), rng.normal(size=9)
+
+
+@pytest.mark.parametrize("per_batch", [False, True])
+def test_gradient_penalty_equals_the_derivative_by_hand(cg, per_batch):
+    """D(x) = v . tanh(x W): its gradient is W (v * (1 - tanh^2)), in numpy, sample by sample."""
+    w, v = two_layers()
+    rng = np.random.default_rng(1)
+    x, generated, eps = rng.normal(size=(5, 6)), rng.normal(size=(5, 6)), rng.uniform(size=1 if per_batch else 5)
+    expected = 0.0
+    for i in range(5):
+        e = eps[0] if per_batch else eps[i]
+        between = e * x[i] + (1 - e) * generated[i]
+        gradient = w @ (v * (1 - np.tanh(between @ w) ** 2))
+        expected += (math.sqrt((gradient**2).sum()) - 1) ** 2 / 5
+    t = torch.from_numpy
+    critic = lambda u: torch.tanh(u @ t(w)) @ t(v)  # noqa: E731
+    found = cg.gradient_penalty(critic, t(x), t(generated), t(eps))
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_penalty_of_a_linear_critic_is_known_and_zero_at_norm_one(cg):
+    x, generated, eps = points(5).double(), points(5, 1).double(), torch.rand(5, dtype=torch.float64)
+    w = torch.randn(64, dtype=torch.float64)
+    for scale in (1.0, 3.0):
+        linear = lambda u, a=scale: u.flatten(1) @ (a * w / w.norm())  # noqa: E731
+        assert cg.gradient_penalty(linear, x, generated, eps).item() == pytest.approx((scale - 1) ** 2, abs=1e-12)
+
+
+def test_the_penalty_differentiates_twice(cg):
+    """Its derivative by the critic's weights against finite differences."""
+    w, v = (torch.from_numpy(a) for a in two_layers())
+    x, generated = torch.randn(5, 6, dtype=torch.float64), torch.randn(5, 6, dtype=torch.float64)
+    eps = torch.rand(5, dtype=torch.float64)
+    value = lambda weight: cg.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)  # noqa: E731
+    assert torch.autograd.gradcheck(value, w.requires_grad_())
+
+
+@pytest.fixture
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_the_generators_losses_equal_numpy(cg, double):
+    """-E D(G(z)), beta_n times the mean square over batch and dimensions, beta_c times the mean cross-entropy."""
+    model = make(cg, beta_n=7, beta_c=3).eval()
+    before = copy.deepcopy(model)
+    torch.manual_seed(5)
+    losses = model.generator_step(40)
+    torch.manual_seed(5)
+    z, cluster = before.sample_prior(40)
+    with torch.no_grad():
+        x = before.generator(z)
+        code, on_generated = before.encoder(x).numpy(), before.critic(x).numpy()
+    d_n = model.config.latent
+    log_softmax = code[:, d_n:] - np.log(np.exp(code[:, d_n:]).sum(axis=1, keepdims=True))
+    assert losses["generator"].item() == pytest.approx(-on_generated.mean())
+    assert losses["z_n"].item() == pytest.approx(7 * ((code[:, :d_n] - z[:, :d_n].numpy()) ** 2).sum() / (40 * d_n))
+    assert losses["z_c"].item() == pytest.approx(-3 * log_softmax[np.arange(40), cluster.numpy()].mean())
+
+
+def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(cg, double):
+    model = make(cg, variant="infogan", beta_c=3, critic_steps=1).eval()
+    before, x = copy.deepcopy(model), points(40).double()
+    torch.manual_seed(5)
+    model.critic_step(x)
+    torch.manual_seed(5)
+    z, cluster = before.sample_prior(40)
+    generated = before.generator(z).detach()
+    cross_entropy = nn.functional.cross_entropy(before.code_head(before.critic_trunk(generated)), cluster)
+    (expected,) = torch.autograd.grad(3 * cross_entropy, [before.code_head.weight])  # nothing else reaches this head
+    torch.testing.assert_close(model.code_head.weight.grad, expected)
+
+
+# Training
+
+
+def parts_changed_by(model, step):
+    before = copy.deepcopy(dict(model.named_parameters()))
+    step()
+    return {name.split(".")[0] for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+
+
+@pytest.mark.parametrize("loss", ["wgan-gp", "vanilla"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_step_changes_its_own_networks_alone(cg, variant, loss):
+    model = make(cg, variant=variant, loss=loss)
+    critic = {"critic_trunk", "critic_head"} | ({"code_head"} if variant == "infogan" else set())
+    assert parts_changed_by(model, lambda: model.critic_step(points(40))) == critic
+    inverse = {"generator"} | ({"encoder"} if variant == "clustergan" else set())
+    assert parts_changed_by(model, lambda: model.generator_step(40)) == inverse
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if n.split(".")[0] in inverse)
+
+
+@pytest.mark.parametrize(("points_given", "critic_steps"), [(200, 5), (203, 5), (64, 1), (3, 5)])
+def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(cg, points_given, critic_steps):
+    model = make(cg, critic_steps=critic_steps, channels="", batch_norm="false")
+    seen = []
+    model.critic_step = lambda x, original=model.critic_step: (seen.append(x), original(x))[1]
+    x = points(points_given)
+    losses = model.step(x)
+    assert len(seen) == min(critic_steps, points_given)
+    assert torch.equal(torch.cat(seen), x)  # every real point once
+    assert set(losses) == {"critic", "penalty", "generator", "z_n", "z_c"}
+    steps = [o.state[o.param_groups[0]["params"][0]]["step"].item() for o in (model.critic_optimizer, model.optimizer)]
+    assert steps == [len(seen), 1]
+
+
+def test_one_interpolation_coefficient_per_sample_or_per_batch(cg, monkeypatch):
+    sizes, original = [], cg.gradient_penalty
+
+    def spy(critic, x, generated, eps):
+        sizes.append(len(eps))
+        return original(critic, x, generated, eps)
+
+    monkeypatch.setattr(cg, "gradient_penalty", spy)
+    for per_batch in ("false", "true"):
+        make(cg, penalty_per_batch=per_batch).critic_step(points(40))
+    assert sizes == [40, 1]
+
+
+def test_the_critic_learns_to_be_high_on_data(cg):
+    model = make(cg, lr=1e-3)
+    for _ in range(60):
+        losses = model.critic_step(0.2 * points(64))  # darker than what the generator starts with
+    assert losses["critic"] < -0.05
+    assert model.critic(0.2 * points(64)).mean() > model.critic(model.sample(64)).mean()
+
+
+@pytest.mark.parametrize(("variant", "sigma"), [*zip(VARIANTS, (0.1, 1.0, 0.1, 0.15), strict=True)])
+def test_the_prior(cg, variant, sigma):
+    model = make(cg, variant=variant)
+    z, cluster = model.sample_prior(20_000)
+    free = model.config.latent + (K if variant == "wgan_normal" else 0)
+    assert z.shape == (20_000, model.config.latent + K)
+    assert z[:, :free].mean().item() == pytest.approx(0, abs=0.005 * sigma / 0.1)
+    assert z[:, :free].std().item() == pytest.approx(sigma, rel=0.01)
+    if variant != "wgan_normal":
+        assert torch.equal(z[:, free:], nn.functional.one_hot(cluster, K).float())
+        assert torch.allclose(cluster.bincount() / 20_000, torch.full((K,), 1 / K), atol=0.02)
+
+
+# Assignment
+
+
+@pytest.fixture(scope="module")
+def toy(cg):
+    """A fixed random generator, and an encoder trained on it alone."""
+    model = make(cg, latent=3, hidden=64, decode_steps=100, decode_penalty=0.1)
+    toy = nn.Sequential(nn.Linear(3 + K, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
+    nn.init.normal_(toy[0].weight, std=3.0)
+    model.generator = toy
+    model.optimizer = torch.optim.Adam(model.encoder.parameters(), lr=3e-3)
+    for _ in range(400):
+        model.generator_step(128)
+    model.eval()
+    clusters = torch.arange(K).repeat(60)
+    with torch.no_grad():
+        z, _ = model.sample_prior(len(clusters), clusters)
+        x = model.generator(z)
+    torch.manual_seed(1)
+    model.fit_kmeans(x)
+    return model, x, z, clusters
+
+
+def test_the_encoder_recovers_the_latents_of_a_toy_generator(toy):
+    model, x, z, clusters = toy
+    z_n, logits = model.encode(x)
+    assert torch.equal(logits.argmax(dim=1), clusters)
+    for j in range(3):
+        assert np.corrcoef(z_n[:, j].detach(), z[:, j])[0, 1] > 0.95
+
+
+def test_every_rule_finds_the_clusters_of_a_toy_generator_under_their_own_numbers(toy):
+    """Also k-means, whose centres are numbered after the one-hots, so that samples of cluster i are assigned to i."""
+    model, x, _, clusters = toy
+    rules = model.assignments()
+    assert list(rules) == ["kmeans", "argmax", "decode", "decode_kmeans", "kmeans_refit"]
+    for name, rule in rules.items():
+        assert rule(x).argmax(dim=1).tolist() == clusters.tolist(), name
+
+
+def test_decoding_recovers_the_latents_of_a_toy_generator(toy):
+    model, x, z, clusters = toy
+    found = model.decode(x)
+    assert torch.equal(found.restart, clusters)
+    assert (found.z - z).abs().mean() < 0.03
+    assert (model.generator(found.z) - x).abs().mean() < 0.01
+
+
+def test_measurements_of_an_encoder_that_inverts_its_generator(toy, cg):
+    model, x, _, _ = toy
+    torch.manual_seed(0)
+    found = model.diagnose(x)
+    assert found["returned"] == [1.0] * K
+    assert found["z_n_error"] < 0.1
+    assert found["decoded_as_encoded"] == 1.0
+    assert found["encoded_error"] < 0.02
+    assert found["decoded_error"] < 0.01
+    assert found["warnings"] == []
+
+
+def test_a_collapsed_generator_is_reported(cg):
+    model = make(cg)
+    nn.init.zeros_(model.generator[0].weight)  # every z gives the same image
+    torch.manual_seed(0)
+    warnings = model.eval().diagnose(points())["warnings"]
+    assert sum("all but equal" in w for w in warnings) == K
+    assert sum("back into it" in w for w in warnings) >= K - 1
+
+
+def test_warnings_by_hand(cg):
+    checks = sys.modules["benchmark.models._clustergan_checks"]
+    assert checks.collapse_warnings([1.0, 0.5], 1.0, [0.9, 0.6]) == []
+    assert checks.collapse_warnings([1.0, 0.01], 1.0, None) == [
+        "the samples of cluster 1 are all but equal: they vary 0.010 times as the data"
+    ]
+    assert checks.collapse_warnings([1.0], 1.0, [0.25]) == ["the encoder puts only 25% of the samples of cluster 0 back into it"]
+
+
+def test_kmeans_centres_are_those_of_the_blobs_in_the_order_of_the_reference(cg):
+    g = torch.Generator().manual_seed(0)
+    blobs = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
+    sample = (blobs[:, None] + 0.1 * torch.randn(4, 50, 2, generator=g)).flatten(0, 1)
+    order = [2, 0, 3, 1]
+    found = cg.kmeans_centres(sample, blobs[order] + 0.5, seed=0)
+    torch.testing.assert_close(found, blobs[order], atol=0.1, rtol=0)
+    assert cg.nearest(blobs, found).argmax(dim=1).tolist() == [order.index(i) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "with_decoding", "without"),
+    [
+        ("clustergan", "kmeans argmax decode decode_kmeans kmeans_refit", "kmeans argmax kmeans_refit"),
+        ("infogan", "argmax kmeans decode decode_kmeans", "argmax kmeans"),
+        ("wgan_onehot", "decode decode_kmeans kmeans", "kmeans"),
+        ("wgan_normal", "decode_kmeans kmeans", "kmeans"),
+    ],
+)
+def test_rules_of_every_variant(cg, variant, with_decoding, without):
+    for decode, names in (("true", with_decoding), ("false", without)):
+        model = make(cg, variant=variant, decode=decode)
+        model.eval().fit_kmeans(points())
+        rules, x = model.assignments(), points(30, 1)
+        assert list(rules) == names.split()
+        for name, rule in rules.items():
+            assert rule(x).exp().sum(dim=1).tolist() == pytest.approx([1.0] * 30), name
+        assert torch.equal(model.log_assign(x), next(iter(rules.values()))(x))
+        assert model.sample(3, cluster=1).shape == model.reconstruct(x[:3]).shape == (3, 1, 8, 8)
+        assert model.embed(x).shape[1] == model.centres.shape[1]
+        model.diagnose(x)
+        assert ("returned" in model.draw(x)) == (variant in ("clustergan", "infogan"))
+
+
+def test_without_its_loss_z_n_is_left_out_of_codes_and_reconstructions(cg):
+    model = make(cg, beta_n=0).eval()
+    x = points(20)
+    torch.testing.assert_close(model.embed(x), model.encode(x)[1].softmax(dim=1))
+    with torch.no_grad():
+        one_hot = nn.functional.one_hot(model.embed(x).argmax(dim=1), K).float()
+        expected = model.generator(torch.cat([torch.zeros(20, model.config.latent), one_hot], dim=1))
+    torch.testing.assert_close(model.reconstruct(x), expected)
+
+
+# Networks and settings
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 30, 21), (2, 5, 4)])
+def test_networks_fit_every_image_size(cg, shape):
+    spec = DataSpec("some", shape, (0.0, 1.0), 100)
+    model = make(cg, spec, channels="4,6")
+    assert model.sample(3).shape == (3, *shape)
+    assert model.embed(torch.rand(3, *shape)).shape == (3, model.config.latent + K)
+    model.step(torch.rand(20, *shape))
+
+
+def test_the_papers_networks_for_mnist(cg):
+    spec = DataSpec("mnist", (1, 28, 28), (0.0, 1.0), 60_000)
+    model = cg.ClusterGAN(spec, config.resolve(cg.ClusterGAN, spec, 10, "paper", {}))
+    count = lambda net: sum(p.numel() for p in net.parameters())  # noqa: E731
+    trunk = (16 * 64 + 64) + (64 * 16 * 128 + 128) + (6272 * 1024 + 1024)
+    assert count(model.critic_trunk) + count(model.critic_head) == trunk + 1025
+    assert count(model.encoder) == trunk + 40 * 1025
+    batch_norms = 2 * (1024 + 128 + 64)
+    convolutions = (128 * 16 * 64 + 64) + (64 * 16 + 1)
+    assert count(model.generator) == 41 * 1024 + 1025 * 6272 + convolutions + batch_norms
+    assert (model.config.steps, model.config.critic_steps, model.config.batch_size) == (500_000, 5, 64)
+
+
+def test_unbounded_vectors_are_generated_without_a_squashing_output(cg):
+    spec = DataSpec("some", (5,), None, 100)
+    model = make(cg, spec)
+    nn.init.constant_(model.generator[-2].bias, 7.0)
+    assert model.sample(10).mean().item() == pytest.approx(7.0, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [{"latent": 0}, {"hidden": ""}, {"channels": "0"}, {"critic_steps": 0}, {"decode_lr": 0}, {"decode_box": -1}],
+)
+def test_settings_out_of_range(cg, override):
+    with pytest.raises(UserError, match=r"at least 1|positive"):
+        make(cg, **override)
+
+
+def test_tiny_images_are_refused(cg):
+    assert "4x4" in cg.ClusterGAN.unsuitable(DataSpec("some", (1, 3, 9), (0.0, 1.0), 100))
