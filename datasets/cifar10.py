@@ -26,6 +26,6 @@ class Cifar10(CifarDataset):
         "67eb016db431130d61cd03c7ad570b013799c88c",
     )
     inexact = {
-        "cbea4389ae3e377c0090406f1f786efe5ded9c7e": "CIFAR-10: 20 of the 10,000 test images are JPEG copies, off by about 5 grey levels; "
-        "all others, and all labels, are exact",
+        "cbea4389ae3e377c0090406f1f786efe5ded9c7e": "CIFAR-10: 20 of the 10,000 test images are JPEG copies, off by about "
+        "5 grey levels; all others, and all labels, are exact",
     }

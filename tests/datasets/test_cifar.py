@@ -135,7 +135,7 @@ def test_a_pickle_that_calls_something_is_refused(small, tmp_path):
     dataset, batches = small
     write(tmp_path, batches, "pickle", packed=False)
     (tmp_path / "c-py" / "test").write_bytes(pickle.dumps({"data": Evil(str(tmp_path / "evil"))}, 2))
-    with pytest.raises(UserError, match="it refers to posix.mkdir"):
+    with pytest.raises(UserError, match=r"it refers to posix.mkdir"):
         dataset.x("test")
     assert not (tmp_path / "evil").exists()
 
@@ -146,7 +146,7 @@ def test_damaged_pickles_are_named(small, tmp_path, damage):
     write(tmp_path, batches, "pickle", packed=False)
     path = tmp_path / "c-py" / "batch_1"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match="batch_1 in .* is not a batch of CIFAR images"):
+    with pytest.raises(UserError, match=r"batch_1 in .* is not a batch of CIFAR images"):
         dataset.x("train")
 
 

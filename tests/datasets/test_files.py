@@ -41,7 +41,9 @@ def server():
         found.shutdown()
 
 
-def dataset(folder, *urls, digest=f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"):
+def dataset(folder, *urls):
+    digest = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+
     class Small(files.FileDataset):
         name = title = "small"
         folders = ("small", "")
