@@ -14,15 +14,24 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("dataset_class", list(registry.datasets.values()), ids=list(registry.datasets))
 
 
+@pytest.fixture(scope="module")
+def loaded():
+    """Data sets that were read, which some take seconds for."""
+    return {}
+
+
 @pytest.fixture
-def dataset(dataset_class, request):
+def dataset(dataset_class, request, loaded):
+    if dataset_class in loaded:
+        return loaded[dataset_class]
     found = dataset_class(data_folder())
     if found.missing():
         request.getfixturevalue("real_data")
         found = dataset_class(data_folder())
     if missing := found.missing():
         pytest.skip(f"not here: {missing}")
-    return found
+    loaded.clear()  # one at a time, for the memory
+    return loaded.setdefault(dataset_class, found)
 
 
 def test_points_and_labels(dataset):
