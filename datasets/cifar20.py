@@ -22,5 +22,3 @@ class Cifar20(CifarDataset):
         "e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
         "8fb6623e830365ff53cf14adec797474f5478006",
     )
-    digests = {
-    }

@@ -1,6 +1,7 @@
 """USPS: handwritten digits from envelopes, in the libsvm text format."""
 
 import bz2
+import io
 
 import numpy as np
 
@@ -30,11 +31,13 @@ class Usps(FileDataset):
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         path = self.locate(self.files[0 if split == "train" else 1]).path
         try:
-            text = bz2.decompress(path.read_bytes()).decode("ascii")
             # label 1:value 2:value ... 256:value, all of them written out; labels from 1 for the digit 0
-            table = np.array(text.replace(":", " ").split(), dtype=np.float64).reshape(-1, 1 + 2 * 256)
+            text = io.BytesIO(bz2.decompress(path.read_bytes()).replace(b":", b" "))
+            table = np.loadtxt(text, dtype=np.float64, ndmin=2)
         except (OSError, ValueError) as error:
             raise UserError(f"{path} is not 256 pixels per line in the libsvm format: {error}") from error
+        if table.shape[1:] != (513,):
+            raise UserError(f"{path} is not 256 pixels per line in the libsvm format")
         if not (table[:, 1::2] == np.arange(1, 257)).all():
             raise UserError(f"{path} has pixels that are not numbered from 1 to 256")
         x = ((table[:, 2::2] + 1) / 2).astype(np.float32)
