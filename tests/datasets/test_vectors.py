@@ -46,7 +46,11 @@ def test_pendigits_in_the_original_layout(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1,2,3\n", "3 columns, expected 16"), ("a,b\n", "not a table of integers"), (",".join(["1"] * 16) + ",11\n", "labels outside")],
+    [
+        ("1,2,3\n", "3 columns, expected 16"),
+        ("a,b\n", "not a table of integers"),
+        (",".join(["1"] * 16) + ",11\n", "labels outside"),
+    ],
 )
 def test_pendigits_of_another_kind(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
