@@ -229,7 +229,8 @@ class Dataset(ABC):
         shape: of one point, (C, H, W) or (D,).
         value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
         n_classes: number of classes, None where labels are absent.
-        digests: {"train.x": SHA-256, ...} of the decoded arrays (`array_digest`), where they are known beforehand.
+        preprocessing: what was done to the values of the files, and who does it so; goes into every record.
+        digests: {"train.x": SHA-256, ...} of what `x` and `y` return (`array_digest`), where they are known beforehand.
     """
 
     name: str
@@ -240,6 +241,7 @@ class Dataset(ABC):
     shape: tuple[int, ...]
     value_range: tuple[float, float] | None = (0.0, 1.0)
     n_classes: int | None
+    preprocessing: str = "none"
     digests: Mapping[str, str] = {}
 
     def __init__(self, folder: Path):
@@ -259,6 +261,14 @@ class Dataset(ABC):
     @abstractmethod
     def y(self, split: str) -> np.ndarray | None:
         """Labels of a split, (N,), or None where there are none. Read by the evaluation only."""
+
+    def known_digests(self) -> str:
+        """By what `data verify` recognises the right files."""
+        return "SHA-256 of the arrays" if self.digests else "none needed"
+
+    def caveat(self) -> str | None:
+        """What a reader of results on these very files must know, e.g. that a copy is not exact; goes into every record."""
+        return None
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -126,6 +126,7 @@ def _train_and_evaluate(
     _write_curves(folder / "curves.csv", trainer.curves)
     pictures.draw_run(folder, model, x, trainer.curves, cell.seed)
     return {
+        "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
         "metrics": metrics,
         "diagnostics": diagnostics,
         "seconds": seconds,

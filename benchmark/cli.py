@@ -1,4 +1,4 @@
-"""The command line: python -m benchmark run | tables | list | info | doctor."""
+"""The command line: python -m benchmark run | tables | list | info | data | doctor."""
 
 import argparse
 import errno
@@ -69,10 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
     list_.set_defaults(command=_list)
     info = commands.add_parser("info", help="what a model or data set is: hyper-parameters, presets, abilities, runs")
-    info.add_argument("name")
+    info.add_argument("name", nargs="?", help="default: which model has settings for which data set")
     info.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     info.set_defaults(command=_info)
-    for command in (run, list_, info):
+    data = commands.add_parser("data", help="list, fetch, verify or show the data sets", epilog=EPILOG)
+    data.add_argument("action", choices=("list", "fetch", "verify", "show"), nargs="?", default="list",
+                      help="fetch: download; verify: read whole and compare digests; show: counts, range, digests, and a "
+                      "contact sheet (default: %(default)s)")
+    data.add_argument("names", nargs="*", metavar="NAME", help="data sets (verify: all that are here, by default)")
+    data.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)")
+    data.set_defaults(command=_data)
+    for command in (run, list_, info, data):
         command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
                              help="a file with models or data sets of your own; may be given several times")
     commands.add_parser("doctor", help="versions, device, data sets that are here or missing").set_defaults(command=_doctor)
@@ -179,6 +186,12 @@ def _info(options: argparse.Namespace) -> int:
     from benchmark import inspection
 
     return inspection.print_info(options.name, options.plugins, options.results)
+
+
+def _data(options: argparse.Namespace) -> int:
+    from benchmark import data_tool
+
+    return data_tool.main(options.action, options.names, options.plugins, options.out)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import torch
 
 import benchmark
 from benchmark import config
-from benchmark.api import ClusteringModel, Dataset
+from benchmark.api import ClusteringModel, Dataset, DataSpec
 from benchmark.data import data_folder
 from benchmark.errors import UserError, unknown
 from benchmark.provenance import PACKAGES, available_cores, describe_machine
@@ -35,15 +35,30 @@ def print_list(plugins: list[str]) -> int:
     return 0
 
 
-def print_info(name: str, plugins: list[str], results: Path) -> int:
+def print_info(name: str | None, plugins: list[str], results: Path) -> int:
     registry = Registry(plugins)
-    if name in registry.models:
+    if name is None:
+        _print_matrix(registry)
+    elif name in registry.models:
         _print_model(registry.models[name], results)
     elif name in registry.datasets or name.endswith(".npz"):
-        _print_dataset(registry.dataset(name, data_folder()))
+        print_dataset(registry.dataset(name, data_folder()))
     else:
         raise unknown("model or data set", name, [*registry.models, *registry.datasets])
     return 0
+
+
+def _print_matrix(registry: Registry) -> None:
+    """Data sets by models: which pair has settings of its own, which runs with those for its kind, which is impossible."""
+    folder, rows = data_folder(), []
+    for name, cls in sorted(registry.datasets.items()):
+        dataset = cls(folder)
+        spec = DataSpec(name, dataset.shape, dataset.value_range, n=10_000)  # n: the files may not be here
+        rows.append([name])
+        for _, model in sorted(registry.models.items()):
+            rows[-1].append("–" if model.unsuitable(spec) else "own" if name in model.presets else "yes")
+    print(_table(rows, "data set", *sorted(registry.models)))
+    print("own: settings of its own, from the paper where it has them; yes: settings for data of its kind; –: can't be used")
 
 
 def _print_model(model: type[ClusteringModel], results: Path) -> None:
@@ -69,12 +84,15 @@ def _print_model(model: type[ClusteringModel], results: Path) -> None:
         print(f"no runs under {results}")
 
 
-def _print_dataset(dataset: Dataset) -> None:
+def print_dataset(dataset: Dataset) -> None:
     print(f"{dataset.name}: {dataset.title}\nsource: {dataset.source}\nlicence: {dataset.licence or 'not stated'}")
     print(f"shape {dataset.shape}, {dataset.n_classes or 'no'} classes, splits: {', '.join(dataset.splits)}")
+    print(f"preprocessing: {dataset.preprocessing}\nverified by: {dataset.known_digests()}")
     if missing := dataset.missing():
         print(f"\nnot here: {missing}")
         return
+    if caveat := dataset.caveat():
+        print(f"note: {caveat}")
     for split in dataset.splits:
         x, y = dataset.x(split), dataset.y(split)
         counts = "" if y is None else f"; per class {' '.join(map(str, pd.Series(y).value_counts(sort=False).sort_index()))}"

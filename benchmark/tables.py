@@ -142,6 +142,7 @@ def _one_table(
         notes.append("the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'")
     if key["budget"] == "smoke":
         notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
+    notes += sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")})
     if left_out:
         notes.append(f"{left_out} records of older versions of a model or of the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]

@@ -1,107 +1,51 @@
-"""Data sets in the IDX format of MNIST: four gzip files, found, downloaded from mirrors, read and verified."""
+"""The IDX format of MNIST: four gzip files of images and labels."""
 
 import gzip
-import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
-from sklearn.datasets import fetch_file
 
-from benchmark.api import Dataset
-from benchmark.data import array_digest, verify
+from benchmark.data import verify
 from benchmark.errors import UserError
 
-FILES = {
-    "train.x": "train-images-idx3-ubyte.gz",
-    "train.y": "train-labels-idx1-ubyte.gz",
-    "test.x": "t10k-images-idx3-ubyte.gz",
-    "test.y": "t10k-labels-idx1-ubyte.gz",
-}
+from ._files import FileDataset, Remote
+
 MAGIC = {1: 0x00000801, 3: 0x00000803}  # unsigned bytes, with one or three dimensions
 
 
-class IdxDataset(Dataset):
-    """28x28 grey images and labels. Subclasses state name, mirrors and digests.
+def idx_files(*mirrors: str) -> tuple[Remote, ...]:
+    """The four files of MNIST's format, packed or unpacked, at addresses of folders that hold them."""
+    names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    return tuple(
+        Remote(f"{name}.gz", tuple(f"{mirror}{name}.gz" for mirror in mirrors), instead=(Remote(name),)) for name in names
+    )
+
+
+class IdxDataset(FileDataset):
+    """28x28 grey images and labels. Subclasses state name, folders, files and `originals`.
 
     Class attributes:
-        folders: where in the data folder the files may lie; downloads go to the first. torchvision keeps its own,
-            unpacked, in e.g. MNIST/raw.
-        mirrors: addresses of folders that hold the four files, tried in order.
-        digests: of the decoded arrays, so that any container with the right content will do.
+        originals: digests of the arrays in the files, {"train.x": SHA-256, ...}; not of the files themselves, since the
+            gzip container may have been packed anew.
     """
 
     splits = ("train", "test")
     shape = (1, 28, 28)
     n_classes = 10
-    folders: tuple[str, ...]
-    mirrors: tuple[str, ...]
-    digests: Mapping[str, str]
+    originals: Mapping[str, str]
 
-    def __init__(self, folder: Path):
-        super().__init__(folder)
-        self._arrays: dict[str, np.ndarray] = {}
+    def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = self.files[:2] if split == "train" else self.files[2:]
+        return self._part(f"{split}.x", self.locate(images).path), self._part(f"{split}.y", self.locate(labels).path)
 
-    def missing(self) -> str | None:
-        names = [file for file in FILES.values() if self._find(file) is None]
-        if not names:
-            return None
-        place = self.folder / self.folders[0]
-        return f"{', '.join(names)}; `run` downloads them, or put them into {place} (from {self.mirrors[0]})"
+    def check(self, file: Remote, path: Path) -> None:
+        self._part(("train.x", "train.y", "test.x", "test.y")[self.files.index(file)], path)
 
-    def fetch(self) -> None:
-        for key, file in FILES.items():
-            if self._find(file) is None:
-                self._download(key, file)
-
-    def x(self, split: str) -> np.ndarray:
-        return self._read(f"{split}.x")[:, None]
-
-    def y(self, split: str) -> np.ndarray:
-        return self._read(f"{split}.y")
-
-    def _find(self, file: str) -> Path | None:
-        """The file, packed or unpacked, in any of the folders that it may lie in."""
-        for folder in self.folders:
-            for name in (file, file.removesuffix(".gz")):
-                if (path := self.folder / folder / name).is_file():
-                    return path
-        return None
-
-    def _read(self, key: str) -> np.ndarray:
-        if key not in self._arrays:
-            path = self._find(FILES[key])
-            if path is None:
-                raise UserError(f"{self.title} is not complete in {self.folder}: {self.missing()}")
-            self._arrays[key] = verify(self, key, read_idx(path), path)
-        return self._arrays[key]
-
-    def _download(self, key: str, file: str) -> None:
-        """Fetch a file from the first mirror that has the right one; it appears in the data folder only when whole."""
-        place = self.folder / self.folders[0]
-        failures = []
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=place, prefix=".download-") as temporary:
-                for mirror in self.mirrors:
-                    try:
-                        path = Path(fetch_file(f"{mirror}{file}", folder=temporary, local_filename=file, n_retries=1))
-                        if array_digest(read_idx(path)) == self.digests[key]:
-                            os.replace(path, place / file)
-                            return
-                        failures.append(f"{mirror}: another file than expected")
-                        path.unlink()
-                    except (URLError, OSError, UserError) as error:
-                        failures.append(f"{mirror}: {error}")
-        except OSError as error:
-            raise UserError(f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA") from error
-        raise UserError(
-            f"{file} of {self.title} could not be downloaded; put it into {place}, or set DGCBENCH_DATA to a folder that "
-            "has it.\n  " + "\n  ".join(failures)
-        )
+    def _part(self, key: str, path: Path) -> np.ndarray:
+        array = read_idx(path)
+        return verify(f"{key} of {self.title}", array[:, None] if key.endswith("x") else array, self.originals[key], path)
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -18,6 +18,7 @@ class Digits(Dataset):
     splits = ("all",)
     shape = (1, 8, 8)
     n_classes = 10
+    preprocessing = "values / 16"
 
     def x(self, split: str) -> np.ndarray:
         return (_load()[0].reshape(-1, 1, 8, 8) / 16).astype(np.float32)

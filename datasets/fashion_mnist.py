@@ -1,6 +1,9 @@
-"""Fashion-MNIST, the original IDX files."""
+"""Fashion-MNIST, the original IDX files; as it is, and enlarged to 32x32 as MPCC has it."""
 
-from ._idx import IdxDataset
+import numpy as np
+
+from ._idx import IdxDataset, idx_files
+from ._images import resize
 
 
 class FashionMnist(IdxDataset):
@@ -11,13 +14,32 @@ class FashionMnist(IdxDataset):
     source = "Xiao, Rasul and Vollgraf 2017"
     licence = "MIT"
     folders = ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw")
-    mirrors = (
+    files = idx_files(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     )
-    digests = {
-        "train.x": "91e0635dd76ad1f9e56a6ecdcd1633dfbc548336091de8614a7d84ab568a66a5",
+    originals = digests = {
+        "train.x": "1906586d21b9e654cbc747895e4a7abf7af7fc0696f012b0290bc704a4cb57b6",
         "train.y": "eb8e09c0625beaa3fadd2676ed1d33827c2139a854260eb4d6e0f171b768a311",
-        "test.x": "01a86bccdcb5b6f42a06ca416619677ab342ad7142bd140af501f7c4aac22783",
+        "test.x": "6b598ab9736f65436dd86faadb9b148dd03f577f9c20813488034937e38f976e",
         "test.y": "dd0133ced96a31972a2efe752d7ce29b9f64aae6f5dbcb5e74b398e8aa15c864",
     }
+
+
+class FashionMnist32(FashionMnist):
+    """Fashion-MNIST enlarged from 28x28 to 32x32, bilinearly: what MPCC is trained on."""
+
+    name = "fashion_mnist32"
+    title = "Fashion-MNIST 32x32"
+    shape = (1, 32, 32)
+    preprocessing = "28x28 to 32x32, bilinear (MPCC)"
+    digests = {
+        "train.x": "ab73c03db6d44e78ab40bb6f6d24a107d48e015a75a881db29f9f7eb202f2d94",
+        "train.y": "eb8e09c0625beaa3fadd2676ed1d33827c2139a854260eb4d6e0f171b768a311",
+        "test.x": "c2aa7bb4715af3e82404d72f1127c4d54f371c3d2d53eb1e084746085ffd0cd4",
+        "test.y": "dd0133ced96a31972a2efe752d7ce29b9f64aae6f5dbcb5e74b398e8aa15c864",
+    }
+
+    def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        x, y = super().read(split)
+        return resize(x[:, 0], 32)[:, None], y

@@ -1,6 +1,9 @@
-"""MNIST, the original IDX files."""
+"""MNIST, the original IDX files; as it is, and enlarged to 32x32 as MPCC has it."""
 
-from ._idx import IdxDataset
+import numpy as np
+
+from ._idx import IdxDataset, idx_files
+from ._images import resize
 
 
 class Mnist(IdxDataset):
@@ -11,14 +14,33 @@ class Mnist(IdxDataset):
     source = "LeCun, Cortes and Burges 1998"
     licence = "CC BY-SA 3.0"
     folders = ("mnist", "MNIST/raw")
-    mirrors = (
+    files = idx_files(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
     )
-    digests = {
-        "train.x": "aaea6b05347b8b6ad5b4f46859d80c25d349f29e9666f605ee81de7828633f70",
+    originals = digests = {
+        "train.x": "4ca13a7e658bd8425427ad20aeb87c4b5d47a05c478513cd9f4e8d0283410f3e",
         "train.y": "5c67498534333ca04602ccf56eab32d86c822998ee5bc7b553e7cda250737622",
-        "test.x": "2464f9fb40406d7393a5c95688822105de9683b3f12b280adac05f19592ccad9",
+        "test.x": "d5b1065cac1678b5cb56c8084005dd2d37e13a60c98f946f4d7462a284ecdc1a",
         "test.y": "759a6cad8f34f5b42cfcf12e5e813bacd0da9cfe5a8e3da853c6e72f8c375933",
     }
+
+
+class Mnist32(Mnist):
+    """MNIST enlarged from 28x28 to 32x32, bilinearly: what MPCC is trained on."""
+
+    name = "mnist32"
+    title = "MNIST 32x32"
+    shape = (1, 32, 32)
+    preprocessing = "28x28 to 32x32, bilinear (MPCC)"
+    digests = {
+        "train.x": "623de73114da38f431fcd00cf42287e83c286a3b0586e5e767b11b322bfb278d",
+        "train.y": "5c67498534333ca04602ccf56eab32d86c822998ee5bc7b553e7cda250737622",
+        "test.x": "3470e087220618ffcfbb0d07d380adb0b4876d95b2faf59be9f1de9992f1f95a",
+        "test.y": "759a6cad8f34f5b42cfcf12e5e813bacd0da9cfe5a8e3da853c6e72f8c375933",
+    }
+
+    def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        x, y = super().read(split)
+        return resize(x[:, 0], 32)[:, None], y

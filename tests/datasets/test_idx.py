@@ -4,6 +4,7 @@ import gzip
 import shutil
 from urllib.error import URLError
 
+import benchmark.datasets._files as files_module
 import benchmark.datasets._idx as idx
 import numpy as np
 import pytest
@@ -20,11 +21,15 @@ ARRAYS = {
 }
 
 
+FILES = idx.idx_files("http://first.invalid/", "http://second.invalid/")
+NAMES = dict(zip(ARRAYS, [file.name for file in FILES], strict=True))
+
+
 class Small(idx.IdxDataset):
     name = title = "small"
     folders = ("small", "Small/raw")
-    mirrors = ("http://first.invalid/", "http://second.invalid/")
-    digests = {key: array_digest(array) for key, array in ARRAYS.items()}
+    files = FILES
+    originals = {key: array_digest(array[:, None] if key.endswith("x") else array) for key, array in ARRAYS.items()}
 
 
 def encode(array):
@@ -38,7 +43,7 @@ def files(tmp_path):
     """A folder with the four files, packed."""
     folder = tmp_path / "mirror"
     folder.mkdir()
-    for key, name in idx.FILES.items():
+    for key, name in NAMES.items():
         (folder / name).write_bytes(gzip.compress(encode(ARRAYS[key])))
     return folder
 
@@ -48,18 +53,18 @@ def mirror(files, monkeypatch):
     """Downloads come from `files` at the second mirror; the first can't be reached. Returns the addresses asked for."""
     asked = []
 
-    def fetch(url, folder, local_filename, n_retries):
+    def fetch(url, path):
         asked.append(url)
         if "first" in url:
             raise URLError("no such host")
-        return shutil.copy(files / url.rsplit("/", 1)[1], f"{folder}/{local_filename}")
+        shutil.copy(files / url.rsplit("/", 1)[1], path)
 
-    monkeypatch.setattr(idx, "fetch_file", fetch)
+    monkeypatch.setattr(files_module, "download", fetch)
     return asked
 
 
 def test_what_is_written_is_read(files):
-    for key, name in idx.FILES.items():
+    for key, name in NAMES.items():
         np.testing.assert_array_equal(idx.read_idx(files / name), ARRAYS[key])
 
 
@@ -73,14 +78,14 @@ def test_download_from_the_mirror_that_answers(tmp_path, mirror):
     assert len(mirror) == 8
     dataset.fetch()
     assert len(mirror) == 8  # nothing is downloaded when the files are there
-    assert sorted(p.name for p in (tmp_path / "data" / "small").iterdir()) == sorted(idx.FILES.values())
+    assert sorted(p.name for p in (tmp_path / "data" / "small").iterdir()) == sorted(NAMES.values())
 
 
 @pytest.mark.parametrize("unpacked", [True, False])
 def test_the_layout_of_torchvision_is_found(tmp_path, files, unpacked):
     raw = tmp_path / "data" / "Small" / "raw"
     raw.mkdir(parents=True)
-    for key, name in idx.FILES.items():
+    for key, name in NAMES.items():
         if unpacked:
             (raw / name.removesuffix(".gz")).write_bytes(encode(ARRAYS[key]))
         else:
@@ -91,10 +96,10 @@ def test_the_layout_of_torchvision_is_found(tmp_path, files, unpacked):
 
 
 def test_no_network_says_what_to_put_where(tmp_path, monkeypatch):
-    def fetch(*_, **__):
+    def fetch(url, path):
         raise URLError("network is unreachable")
 
-    monkeypatch.setattr(idx, "fetch_file", fetch)
+    monkeypatch.setattr(files_module, "download", fetch)
     with pytest.raises(UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
         Small(tmp_path).fetch()
     assert str(error.value).count("network is unreachable") == 2
@@ -102,16 +107,13 @@ def test_no_network_says_what_to_put_where(tmp_path, monkeypatch):
 
 
 def test_a_mirror_with_other_content_is_passed_over(tmp_path, files, monkeypatch):
-    def fetch(url, folder, local_filename, n_retries):
-        target = f"{folder}/{local_filename}"
+    def fetch(url, path):
         if "first" in url:
-            other = gzip.compress(encode(ARRAYS["train.y"] + 1))
-            with open(target, "wb") as file:
-                file.write(other)
-            return target
-        return shutil.copy(files / url.rsplit("/", 1)[1], target)
+            path.write_bytes(gzip.compress(encode(ARRAYS["train.y"] + 1)))
+        else:
+            shutil.copy(files / url.rsplit("/", 1)[1], path)
 
-    monkeypatch.setattr(idx, "fetch_file", fetch)
+    monkeypatch.setattr(files_module, "download", fetch)
     dataset = Small(tmp_path)
     dataset.fetch()
     np.testing.assert_array_equal(dataset.y("test"), ARRAYS["test.y"])
@@ -125,13 +127,13 @@ def test_a_mirror_with_other_content_is_passed_over(tmp_path, files, monkeypatch
         (lambda data: gzip.compress(gzip.decompress(data)[:-10]), "is truncated"),
         (lambda data: gzip.compress(b"something else entirely"), "is not an IDX file"),
         (lambda data: gzip.compress(b""), "is not an IDX file"),
-        (lambda data: gzip.compress(gzip.decompress(data)[:-1] + b"\x07"), "does not hold the train.x array"),
+        (lambda data: gzip.compress(gzip.decompress(data)[:-1] + b"\x07"), "does not hold train.x of small"),
     ],
 )
 def test_damaged_files_are_named(tmp_path, files, damage, message):
     folder = tmp_path / "data" / "small"
     shutil.copytree(files, folder)
-    path = folder / idx.FILES["train.x"]
+    path = folder / NAMES["train.x"]
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=message) as error:
         Small(tmp_path / "data").x("train")
@@ -149,15 +151,26 @@ def test_a_data_folder_that_cannot_be_written(tmp_path, mirror):
         Small(tmp_path / "file").fetch()
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", "mnist32", "fashion_mnist", "fashion_mnist32", "fashion5"])
 def test_the_original_files(name, real_data):
     from benchmark.data import data_folder
     from benchmark.registry import Registry
 
     dataset = Registry().dataset(name, data_folder())
     assert dataset.missing() is None
-    assert dataset.x("train").shape == (60_000, 1, 28, 28)
-    assert dataset.x("test").shape == (10_000, 1, 28, 28)
+    assert dataset.x("train").shape == (60_000, *dataset.shape)
+    assert dataset.x("test").shape == (10_000, *dataset.shape)
     if name == "mnist":  # the first labels of the original files
         assert dataset.y("train")[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
         assert dataset.y("test")[:8].tolist() == [7, 2, 1, 0, 4, 1, 4, 9]
+    if name == "fashion5":  # ClusterGAN's merge leaves 2, 1, 3, 3 and 1 classes of 6,000 images
+        assert np.bincount(dataset.y("train")).tolist() == [12_000, 6_000, 18_000, 18_000, 6_000]
+
+
+def test_enlarging_is_that_of_pillow():
+    from benchmark.datasets._images import resize
+
+    image_module = pytest.importorskip("PIL.Image")
+    images = RNG.integers(0, 256, (7, 28, 28), dtype=np.uint8)
+    theirs = [image_module.fromarray(i).resize((32, 32), image_module.Resampling.BILINEAR) for i in images]
+    np.testing.assert_array_equal(resize(images, 32), np.stack([np.asarray(i) for i in theirs]))

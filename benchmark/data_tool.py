@@ -1,0 +1,122 @@
+"""What `python -m benchmark data` does: list, fetch, verify and show data sets."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.api import Dataset
+from benchmark.data import array_digest, data_folder
+from benchmark.errors import UserError
+from benchmark.inspection import print_dataset
+from benchmark.pictures import NO_VERSION
+from benchmark.registry import Registry
+from benchmark.tables import markdown
+
+COLUMNS = 20  # images per class in a contact sheet
+
+
+def main(action: str, names: Sequence[str], plugins: list[str], out: Path) -> int:
+    registry, folder = Registry(plugins), data_folder()
+    registry.require(plugins)
+    if action == "list":
+        found = [registry.dataset(name, folder) for name in names or sorted(registry.datasets)]
+        print(f"data folder {folder} (set DGCBENCH_DATA to change it)\n\n{_overview(found)}")
+        for dataset in found:
+            if missing := dataset.missing():
+                print(f"\n{dataset.name} is missing {missing}")
+        return 0
+    if not names and action != "verify":
+        raise UserError(f"data {action}: which data set? known: {', '.join(sorted(registry.datasets))}")
+    chosen = [registry.dataset(name, folder) for name in names or sorted(registry.datasets)]
+    if not names:
+        chosen = [dataset for dataset in chosen if dataset.missing() is None]
+    failed = 0
+    for dataset in chosen:
+        try:
+            if action == "fetch":
+                dataset.fetch()
+                print(f"{dataset.name} is in {folder}")
+            elif action == "verify":
+                print(f"{dataset.name}: {_verify(dataset)}")
+            else:
+                _show(dataset, out)
+        except UserError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _overview(datasets: Sequence[Dataset]) -> str:
+    rows = [
+        (d.name, d.title, "x".join(map(str, d.shape)), str(d.n_classes or "–"), "+".join(d.splits), d.known_digests(), d.licence,
+         "here" if d.missing() is None else "missing")
+        for d in datasets
+    ]  # fmt: skip
+    columns = ["data set", "title", "shape", "classes", "parts", "verified by", "licence", ""]
+    return markdown(pd.DataFrame(rows, columns=columns))
+
+
+def _digests(dataset: Dataset) -> dict[str, str]:
+    found = {}
+    for split in dataset.splits:
+        for part, array in (("x", dataset.x(split)), ("y", dataset.y(split))):
+            if array is not None:
+                found[f"{split}.{part}"] = array_digest(array)
+    return found
+
+
+def _verify(dataset: Dataset) -> str:
+    """Read everything, which raises where something is not as it should be; say what was compared."""
+    if missing := dataset.missing():
+        raise UserError(f"{dataset.name} is not here: {missing}")
+    found, known = _digests(dataset), dataset.known_digests()
+    if wrong := [key for key, digest in dataset.digests.items() if found[key] != digest]:
+        raise UserError(f"{dataset.name}: {', '.join(wrong)} differ from what they should be")
+    state = f"right, by the {known}" if known.startswith(("SHA", "MD5")) else f"readable; digest {known}"
+    if caveat := dataset.caveat():
+        state = f"accepted, but {caveat}"
+    return "\n".join([state, *(f"  {key} {digest}" for key, digest in found.items())])
+
+
+def _show(dataset: Dataset, out: Path) -> None:
+    print_dataset(dataset)
+    if dataset.missing():
+        return
+    for key, digest in _digests(dataset).items():
+        print(f"SHA-256 of {key}: {digest}")
+    path = out / f"{dataset.name}.png"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        contact_sheet(dataset).savefig(path, metadata=NO_VERSION, dpi=100)
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error}; choose another folder with --out") from error
+    print(path)
+
+
+def contact_sheet(dataset: Dataset) -> Figure:
+    """Images: the first of every class, one row per class. Vectors: the mean of every class."""
+    split = dataset.splits[0]
+    x, y = dataset.x(split), dataset.y(split)
+    classes = np.zeros(len(x), dtype=int) if y is None else y
+    rows = [x[classes == k] for k in np.unique(classes)]
+    if len(dataset.shape) == 1:
+        means = np.stack([row.mean(axis=0) for row in rows])
+        figure = Figure(figsize=(8, 0.3 * len(rows) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        figure.colorbar(axes.imshow(means, aspect="auto", interpolation="none"))
+        axes.set(title=f"{dataset.title}: mean of every class", xlabel="feature", ylabel="class")
+        return figure
+    c, h, w = dataset.shape
+    sheet = np.zeros((len(rows), COLUMNS, c, h, w), dtype=x.dtype)
+    for line, row in zip(sheet, rows, strict=True):
+        line[: min(COLUMNS, len(row))] = row[:COLUMNS]
+    image = sheet.transpose(0, 3, 1, 4, 2).reshape(len(rows) * h, COLUMNS * w, c)
+    figure = Figure(figsize=(0.4 * COLUMNS, 0.4 * len(rows) * h / w))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.imshow(image.squeeze(-1) if c == 1 else image, cmap="gray", interpolation="none", aspect="auto")
+    return figure

@@ -1,0 +1,251 @@
+"""Data sets that are kept as files: found in the data folder, downloaded from mirrors, verified, never unpacked to disk."""
+
+import hashlib
+import os
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, NamedTuple
+from urllib.request import Request, urlopen
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmark.api import Dataset
+from benchmark.data import verify
+from benchmark.errors import UserError
+
+CHUNK = 1 << 20
+TIMEOUT = 30  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file of a data set, and where it can be had.
+
+    Attributes:
+        name: of the file in the data folder.
+        urls: its public homes, tried in order; none if it can't be downloaded automatically.
+        digest: "sha256:..." or "md5:..." of the file; None where none is known, or where several containers (a gzip
+            file packed anew) hold the same, which the digests of the arrays then show.
+        members: paths in the archive of what is read; the archive may also lie unpacked in the folder.
+        instead: other files with the same content that are taken where this one is not there; never downloaded.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    digest: str | None = None
+    members: tuple[str, ...] = ()
+    instead: tuple["Remote", ...] = ()
+
+
+class Found(NamedTuple):
+    """A form of a file that is there: the file, or the folder in which it was unpacked."""
+
+    form: Remote
+    path: Path
+
+
+class FileDataset(Dataset):
+    """A data set read from files. Subclasses state the files, and read a split of them.
+
+    Class attributes:
+        folders: where in the data folder the files may lie; downloads go to the first. "" is the folder itself, where
+            torchvision keeps some.
+        files: what is needed.
+        by_hand: how to get the files that have no address.
+    """
+
+    folders: tuple[str, ...]
+    files: tuple[Remote, ...]
+    by_hand: str = ""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self._arrays: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    @abstractmethod
+    def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Points (N, *shape) and labels (N,), numbered from 0, of a split, from the files."""
+
+    def check(self, file: Remote, path: Path) -> None:
+        """Raise if what was just downloaded to `path` is not what it should be."""
+        check_digest(file, path)
+        if file.members:
+            names = member_names(path)
+            if absent := [m for m in file.members if m not in names and not any(n.startswith(f"{m}/") for n in names)]:
+                raise UserError(f"{path} does not contain {', '.join(absent)}")
+
+    def missing(self) -> str | None:
+        absent = [file for file in self.files if self.find(file) is None]
+        if not absent:
+            return None
+        place = self.folder / self.folders[0]
+        names = ", ".join(file.name for file in absent)
+        if not all(file.urls for file in absent):
+            return f"{names}; {self.by_hand}, and put into {place}"
+        homes = ", ".join(dict.fromkeys(file.urls[0].rsplit("/", 1)[0] for file in absent))
+        return f"{names}; `python -m benchmark data fetch {self.name}` downloads, or put into {place} (from {homes})"
+
+    def fetch(self) -> None:
+        for file in self.files:
+            if self.find(file) is None:
+                if not file.urls:
+                    raise UserError(f"{self.title} can't be downloaded automatically: {self.missing()}")
+                self._download(file)
+
+    def known_digests(self) -> str:
+        if self.digests:
+            return super().known_digests()
+        kinds = {file.digest.split(":")[0] if file.digest else None for file in self.files}
+        return "unknown" if None in kinds else f"{', '.join(sorted(map(str, kinds))).upper().replace('SHA', 'SHA-')} of the files"
+
+    def x(self, split: str) -> np.ndarray:
+        return self._load(split)[0]
+
+    def y(self, split: str) -> np.ndarray:
+        return self._load(split)[1]
+
+    def find(self, file: Remote) -> Found | None:
+        """The first form of a file that is in any of the folders that it may lie in."""
+        for folder in self.folders:
+            place = self.folder / folder
+            for form in (file, *file.instead):
+                if (place / form.name).is_file():
+                    return Found(form, place / form.name)
+                if form.members and all((place / member).exists() for member in form.members):
+                    return Found(form, place)
+        return None
+
+    def locate(self, file: Remote) -> Found:
+        """`find`, but raises where there is none, or where it is not the file that it should be."""
+        found = self.find(file)
+        if found is None:
+            raise UserError(f"{self.title} is not complete in {self.folder}: {self.missing()}")
+        if found.path.is_file():
+            check_digest(found.form, found.path)
+        return found
+
+    def _load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        if split not in self._arrays:
+            x, y = self.read(split)
+            if len(x) != len(y):
+                raise UserError(f"{self.title} has {len(x)} points but {len(y)} labels in its {split} part, in {self.folder}")
+            if self.n_classes is not None and (len(y) == 0 or y.min() < 0 or y.max() >= self.n_classes):
+                raise UserError(f"{self.title} has labels outside of its {self.n_classes} classes in its {split} part")
+            for part, array in (("x", x), ("y", y)):
+                verify(f"{split}.{part} of {self.title}", array, self.digests.get(f"{split}.{part}"), self.folder)
+            self._arrays[split] = x, y
+        return self._arrays[split]
+
+    def _download(self, file: Remote) -> None:
+        """Fetch a file from the first home that has the right one; it appears in the data folder only when whole."""
+        place = self.folder / self.folders[0]
+        failures = []
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place, prefix=".download-") as temporary:
+                path = Path(temporary) / file.name
+                for url in file.urls:
+                    try:
+                        download(url, path)
+                        self.check(file, path)
+                        os.replace(path, place / file.name)
+                        return
+                    except (OSError, HTTPException, UserError) as error:
+                        failures.append(f"{url}: {error}")
+        except OSError as error:
+            raise UserError(f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA") from error
+        raise UserError(
+            f"{file.name} of {self.title} could not be downloaded; put it into {place}, or set DGCBENCH_DATA to a folder "
+            "that has it.\n  " + "\n  ".join(failures)
+        )
+
+
+def download(url: str, path: Path) -> None:
+    """Write what is at an address to `path`, with a progress bar on a terminal. Raises OSError or HTTPException."""
+    if os.environ.get("DGCBENCH_OFFLINE"):
+        raise OSError("DGCBENCH_OFFLINE is set")
+    request = Request(url, headers={"User-Agent": "dgcbench"})
+    with urlopen(request, timeout=TIMEOUT) as response, open(path, "wb") as file:
+        expected = int(response.headers.get("Content-Length") or 0)
+        with tqdm(desc=path.name, total=expected or None, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if (size := path.stat().st_size) < expected:
+        raise OSError(f"the connection ended after {size} of {expected} bytes")
+
+
+def check_digest(file: Remote, path: Path) -> None:
+    """Raise if a file does not have the digest that is known of it."""
+    if file.digest is None:
+        return
+    kind, expected = file.digest.split(":")
+    with open(path, "rb") as opened:
+        found = hashlib.file_digest(opened, kind).hexdigest()
+    if found != expected:
+        raise UserError(
+            f"{path} is not the file that it should be, or is truncated: its {kind} is {found[:16]}..., expected "
+            f"{expected[:16]}...; delete it to have it downloaded again"
+        )
+
+
+def member_names(path: Path) -> set[str]:
+    """Paths of the files in a zip or tar archive, or in a folder.
+
+    Raises:
+        UserError: the archive is damaged, or has a path that leads out of the folder that it would be unpacked in.
+    """
+    if path.is_dir():
+        return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
+    with _archive(path) as archive:
+        return set(archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames())
+
+
+def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Content of some files of a zip or tar archive, or of a folder, by name, in the order of `names`.
+
+    Nothing is written, so that no path in an archive can do harm; one that would is refused nevertheless.
+
+    Raises:
+        UserError: a file is absent, the archive is damaged, or it has a path that leads out of its folder.
+    """
+    wanted = dict.fromkeys(names)
+    found: dict[str, bytes] = {}
+    if path.is_dir():
+        found = {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
+    else:
+        with _archive(path) as archive:
+            if isinstance(archive, zipfile.ZipFile):
+                there = set(archive.namelist())
+                found = {name: archive.read(name) for name in wanted if name in there}
+            else:
+                for member in archive:
+                    if member.name in wanted and member.isfile():
+                        content: IO[bytes] | None = archive.extractfile(member)
+                        found[member.name] = content.read() if content else b""
+    if absent := [name for name in wanted if name not in found]:
+        raise UserError(f"{path} does not contain {', '.join(absent[:5])}")
+    return {name: found[name] for name in wanted}
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
+    """An opened archive, all paths in it checked; damage that shows on reading becomes a UserError."""
+    opener: Callable[[Path], zipfile.ZipFile | tarfile.TarFile] = zipfile.ZipFile if path.suffix == ".zip" else tarfile.open
+    try:
+        with opener(path) as archive:
+            for name in archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames():
+                if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+                    raise UserError(f"{path} is refused: the path {name!r} in it leads out of the folder")
+            yield archive
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise UserError(f"{path} can't be read ({error}); delete it to have it downloaded again") from error

@@ -1,0 +1,175 @@
+"""Downloading, verifying and reading archives, over a real server on this machine."""
+
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+import zipfile
+
+import benchmark.datasets._files as files
+import numpy as np
+import pytest
+
+from benchmark.errors import UserError
+
+CONTENT = bytes(range(256)) * 20
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """/good gives the content, /short ends too early, /html is an error page that claims to be fine."""
+
+    def do_GET(self):
+        body = b"<html>moved</html>" if self.path.startswith("/html") else CONTENT
+        if self.path.startswith("/absent"):
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:100] if self.path.startswith("/short") else body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def dataset(folder, *urls):
+    digest = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+
+    class Small(files.FileDataset):
+        name = title = "small"
+        folders = ("small", "")
+        n_classes = 256
+        files = (globals()["files"].Remote("data.bin", urls, digest),)
+
+        def read(self, split):
+            data = np.frombuffer(self.locate(self.files[0]).path.read_bytes(), dtype=np.uint8)
+            return data[:, None], data
+
+    return Small(folder)
+
+
+def test_a_file_is_downloaded_once_and_verified(tmp_path, server, monkeypatch):
+    found = dataset(tmp_path, f"{server}/good/data.bin")
+    assert "data fetch small" in found.missing()
+    found.fetch()
+    assert (tmp_path / "small" / "data.bin").read_bytes() == CONTENT
+    assert [p.name for p in (tmp_path / "small").iterdir()] == ["data.bin"]
+    monkeypatch.setenv("DGCBENCH_OFFLINE", "1")
+    found.fetch()  # what is there needs no network
+    assert found.missing() is None
+    assert found.y("train").tolist() == list(CONTENT)
+
+
+def test_bad_mirrors_are_passed_over(tmp_path, server):
+    urls = [f"{server}/{kind}/data.bin" for kind in ("absent", "short", "html", "good")]
+    found = dataset(tmp_path, "http://nowhere.invalid/data.bin", *urls)
+    found.fetch()
+    assert (tmp_path / "small" / "data.bin").read_bytes() == CONTENT
+
+
+def test_when_all_mirrors_fail_each_reason_is_said(tmp_path, server):
+    urls = [f"{server}/{kind}/data.bin" for kind in ("absent", "short", "html")]
+    with pytest.raises(UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
+        dataset(tmp_path, *urls).fetch()
+    for reason in ("404", "ended after 100 of 5120 bytes|IncompleteRead", "its sha256 is"):
+        assert any(part in str(error.value) for part in reason.split("|"))
+    assert list((tmp_path / "small").iterdir()) == []
+
+
+def test_a_file_without_an_address(tmp_path):
+    found = dataset(tmp_path)
+    found.by_hand = "ask the authors"
+    with pytest.raises(UserError, match=r"can't be downloaded automatically: data.bin; ask the authors, and put into .*small"):
+        found.fetch()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, server):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="can't be written"):
+        dataset(tmp_path / "file", f"{server}/good/data.bin").fetch()
+
+
+def test_a_damaged_file_is_not_read(tmp_path):
+    (tmp_path / "data.bin").write_bytes(CONTENT[:-1])  # in the data folder itself, where torchvision keeps some
+    with pytest.raises(UserError, match=r"data.bin is not the file that it should be, or is truncated: its sha256 is"):
+        dataset(tmp_path).x("train")
+
+
+def test_labels_must_fit(tmp_path):
+    (tmp_path / "data.bin").write_bytes(CONTENT)
+    found = dataset(tmp_path)
+    found.n_classes = 10
+    with pytest.raises(UserError, match="labels outside of its 10 classes"):
+        found.x("train")
+    found.read = lambda split: (np.zeros((3, 1)), np.zeros(2, dtype=int))
+    with pytest.raises(UserError, match="3 points but 2 labels"):
+        found.x("train")
+
+
+def make_zip(path, content):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def make_tar(path, content):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in content.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def make_folder(path, content):
+    for name, data in content.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.zip", make_zip), ("a.tar.gz", make_tar), ("a", make_folder)])
+def test_members(tmp_path, name, make):
+    path = tmp_path / name
+    make(path, {"x/one": b"1", "x/two": CONTENT, "y/three": b"3"})
+    assert files.member_names(path) >= {"x/one", "x/two", "y/three"}
+    assert list(files.read_members(path, ["y/three", "x/two"]).items()) == [("y/three", b"3"), ("x/two", CONTENT)]
+    with pytest.raises(UserError, match="does not contain x/four"):
+        files.read_members(path, ["x/one", "x/four"])
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.zip", make_zip), ("a.tar.gz", make_tar)])
+@pytest.mark.parametrize("evil", ["../../outside", "/outside", "x/../../outside", "x\\..\\outside"])
+def test_paths_that_lead_out_of_an_archive_are_refused(tmp_path, name, make, evil):
+    path = tmp_path / "data" / name
+    path.parent.mkdir()
+    make(path, {"x/one": b"1", evil: b"evil"})
+    for read in (files.member_names, lambda p: files.read_members(p, ["x/one"])):
+        with pytest.raises(UserError, match=r"refused: the path .* leads out of the folder"):
+            read(path)
+    assert {p.name for p in tmp_path.rglob("*")} == {"data", name}
+
+
+def test_a_link_in_an_archive_is_not_followed(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        info = tarfile.TarInfo("x/one")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(UserError, match="does not contain x/one"):
+        files.read_members(tmp_path / "a.tar.gz", ["x/one"])
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.zip", make_zip), ("a.tar.gz", make_tar)])
+def test_truncated_archives_are_named(tmp_path, name, make):
+    path = tmp_path / name
+    make(path, {"x/one": np.random.default_rng(0).bytes(10_000)})
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(UserError, match=rf"{name} can't be read .* delete it"):
+        files.read_members(path, ["x/one"])
