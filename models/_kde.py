@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.neighbors import KernelDensity
 
-KERNELS = 10_000  # generated points in the estimate
-POINTS = 10_000  # data points whose likelihood is measured
-CANDIDATES = np.geomspace(0.01, 0.5, 9)  # bandwidths, in units of the data's standard deviation
+KERNELS = 5_000  # generated points in the estimate
+POINTS = 5_000  # data points whose likelihood is measured
+CANDIDATES = np.geomspace(0.01, 0.3, 8)  # bandwidths, in units of the data's standard deviation
 TOLERANCE = 1e-3  # relative, of a density
 
 
@@ -25,7 +25,7 @@ def kde_measurements(x: np.ndarray, samples: np.ndarray) -> dict[str, float]:
     if len(x) < POINTS + KERNELS:
         points, others = np.array_split(x[order], 2)
     scale = float(np.sqrt(x.var(axis=0).mean()))
-    bandwidth = max(scale * CANDIDATES, key=lambda h: log_likelihood(points[:1000], others, h))
+    bandwidth = max(scale * CANDIDATES, key=lambda h: log_likelihood(points[:500], others, h))
     return {
         "kde_log_likelihood": log_likelihood(points, samples, bandwidth),
         "kde_of_data": log_likelihood(points, others, bandwidth),
