@@ -27,6 +27,8 @@ IMAGES = {  # the paper's settings for MNIST; the numbers of epochs are ours, as
     "reset_discriminators": False,
 }
 
+QUICK_PLANE = {"pretrain_epochs": 0.3, "meta_iterations": 10, "vae_epochs": 0.3, "discriminator_epochs": 0.1}
+
 
 class KVAEs(ClusteringModel):
     """A mixture of K VAEs, each of which owns a part of the training points.
@@ -95,6 +97,9 @@ class KVAEs(ClusteringModel):
         "image": IMAGES,
     }
     quick = {
+        "modes3": {**QUICK_PLANE, "decoder_variance": 0.3},
+        "modes5": {**QUICK_PLANE, "decoder_variance": 0.03, "vae_epochs": 0.5},
+        "modes9": {**QUICK_PLANE, "vae_epochs": 0.9},
         "digits": {"hidden": (100,), "filters": (), "discriminator_filters": ()},
     }
     smoke = {
