@@ -131,6 +131,7 @@ class ClusteringModel(nn.Module, ABC):
         quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, five
             minutes for MNIST.
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
+        min_clusters: the smallest K that makes sense.
     """
 
     name: ClassVar[str]
@@ -138,6 +139,7 @@ class ClusteringModel(nn.Module, ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     smoke: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    min_clusters: ClassVar[int] = 2
 
     def __init__(self, data: DataSpec, config: Any):
         super().__init__()

@@ -37,8 +37,8 @@ def resolve(
         values[field] = _convert(text, hints[field], f"{model.name}.{field}")
     if "n_clusters" not in values:
         raise UserError(f"{data.name} has no labels, so the number of clusters must be given: --clusters K (CLUSTERS=K)")
-    if values["n_clusters"] < 2:
-        raise UserError(f"the number of clusters is {values['n_clusters']}, expected at least 2")
+    if values["n_clusters"] < model.min_clusters:
+        raise UserError(f"the number of clusters is {values['n_clusters']}, expected at least {model.min_clusters}")
     if values["n_clusters"] > data.n:
         raise UserError(f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for")
     try:

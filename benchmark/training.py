@@ -15,7 +15,7 @@ from benchmark.errors import Diverged, Interrupted
 from benchmark.seeding import derive, start
 
 TRAINING_VERSION = 1  # part of every record's key: raise it when a change here changes results
-CURVE_POINTS = 200  # losses are averaged and read from the device about so often per stage
+CURVE_POINTS = 200  # losses are averaged and read from the device about so often per stage name
 CHECKPOINT_SECONDS = 60.0
 
 # (stage, steps done in it, its steps, steps done in all, steps in all, losses)
@@ -85,7 +85,7 @@ class Trainer:
 
     def _run_stage(self, index: int, stage: Stage) -> None:
         batches = self._batches(index, stage, first=self._position[1])
-        interval = max(1, stage.steps // CURVE_POINTS)
+        interval = max(1, sum(_steps(item) for item in self.plan if item.name == stage.name) // CURVE_POINTS)
         self.model.train()
         for step, (batch, end_of_epoch) in enumerate(batches, start=self._position[1] + 1):
             if self.stop():

@@ -1,0 +1,346 @@
+"""kVAEs: VAEs that compete for the training points (Locatello, Vincent, Tolstikhin, Rätsch, Gelly, Schölkopf, 2018)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float
+
+from ._kde import KERNELS, kde_measurements
+from ._networks import decoder_mean
+from ._stacked import StackedLinear, stacked_conv, stacked_deconv, stacked_mlp
+
+IMAGES = {  # the paper's settings for MNIST; the numbers of epochs are ours, as it gives none
+    "latent": 8,
+    "filters": (8, 16, 32, 64),
+    "discriminator_filters": (64, 128, 256),
+    "batch_size": 100,
+    "pretrain_epochs": 20,
+    "meta_iterations": 10,
+    "discriminator_epochs": 0,
+    "reset_discriminators": False,
+}
+
+QUICK_PLANE = {"pretrain_epochs": 0.3, "meta_iterations": 10, "vae_epochs": 0.3, "discriminator_epochs": 0.1}
+
+
+class KVAEs(ClusteringModel):
+    """A mixture of K VAEs, each of which owns a part of the training points.
+
+        P_model = sum_j alpha_j P_gj    alpha_j = share of the points that belong to VAE j
+
+    The VAEs are pre-trained on all points. Then, in each of T meta-iterations:
+    1. every VAE j is trained on its own part (negative ELBO);
+    2. a discriminator D_j per VAE learns to tell all data (D_j = 1) from samples of g_j (D_j = 0), so that
+       (1 - D_j(x)) / D_j(x) estimates P_gj(x) / P_data(x);
+    3. every training point goes to the VAE for which this ratio is largest: argmin_j of the discriminators' logits.
+
+    Encoders, decoders and discriminators are stacks of K networks, computed and trained as one (models/_stacked.py).
+
+    The paper's comparisons are settings of the same class: without competition, `meta_iterations=0`, it is the paper's
+    kVAEs at initialisation; with `pretrain_on=bags` besides it is bagging; with one cluster it is a single VAE.
+
+    There is no released code. Where the paper says nothing, we do the following:
+    - Vectors have a Gaussian decoder with variance 0.01, images one with cross-entropy; samples are decoder means.
+    - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a meta-iteration, the
+      one in which a part of N / K points is seen `vae_epochs` times.
+    - The discriminators have no batch normalisation, and see the same real points.
+    - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load is balanced as
+      in the authors' later version: one with too few points goes on with those that it had before.
+    - Points that were not trained on: the rule `discriminator` is the one of training, but discriminators are only
+      calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
+    """
+
+    name = "kvaes"
+    min_clusters = 1
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        latent: int = 5  # J, dimension of z
+        hidden: tuple[int, ...] = (50, 50)  # widths of encoders and discriminators; the decoders mirror them
+        filters: tuple[int, ...] = ()  # of convolutional encoders, mirrored by the decoders; empty: hidden
+        discriminator_filters: tuple[int, ...] = ()  # of convolutional discriminators; empty: hidden
+        decoder_variance: float = 0.01  # of p(x | z) for unbounded data
+        lr: float = 5e-3  # of Adam
+        beta1: float = 0.5  # of Adam
+        batch_size: int = 32  # points per step of each VAE and each discriminator
+        pretrain_epochs: float = 100  # of every VAE, before they compete
+        pretrain_on: Literal["all", "bags"] = "all"  # all points, or N / K points drawn with replacement for each VAE
+        meta_iterations: int = 100  # T, rounds of the competition; 0: none
+        vae_epochs: float = 10  # of the VAEs on their parts, per round
+        density: Literal["discriminator", "elbo"] = "discriminator"  # estimate of P_gj that decides who gets a point
+        discriminator_epochs: float = 2  # of the discriminators on all points, per round; 0: a single batch
+        reset_discriminators: bool = True  # start every round with new ones
+        min_share: float = 0  # load balancing: a VAE with less than this times N / K points keeps its previous part; 0: off
+
+        def __post_init__(self) -> None:
+            sizes = (self.n_clusters, self.latent, self.batch_size, *self.hidden, *self.filters, *self.discriminator_filters)
+            if min(sizes) < 1:
+                raise ValueError("n_clusters, latent, batch_size, hidden and both filters must be at least 1")
+            if min(self.pretrain_epochs, self.meta_iterations, self.vae_epochs, self.discriminator_epochs) < 0:
+                raise ValueError("meta_iterations and the three numbers of epochs must not be negative")
+            if min(self.lr, self.decoder_variance) <= 0:
+                raise ValueError(f"lr is {self.lr} and decoder_variance {self.decoder_variance}, both must be positive")
+            if not (0 <= self.beta1 < 1 and 0 <= self.min_share <= 1):
+                raise ValueError(f"beta1 is {self.beta1} and min_share {self.min_share}, expected values from 0 to 1")
+
+    presets = {
+        "modes9": {"discriminator_epochs": 5},
+        "mnist": {**IMAGES, "n_clusters": 15},
+        "digits": {**IMAGES, "pretrain_epochs": 100, "vae_epochs": 50},
+        "image": IMAGES,
+    }
+    quick = {
+        "modes3": {**QUICK_PLANE, "decoder_variance": 0.3},
+        "modes5": {**QUICK_PLANE, "decoder_variance": 0.03, "vae_epochs": 0.5},
+        "modes9": {**QUICK_PLANE, "vae_epochs": 0.9},
+        "digits": {"hidden": (100,), "filters": (), "discriminator_filters": ()},
+    }
+    smoke = {
+        "*": {
+            "hidden": (16,), "filters": (), "discriminator_filters": (), "batch_size": 50, "pretrain_epochs": 2,
+            "meta_iterations": 3, "vae_epochs": 2, "discriminator_epochs": 2,
+        }
+    }  # fmt: skip
+
+    parts: Tensor
+    sizes: Tensor
+    active: Tensor
+    assigned: Tensor
+    alpha: Tensor
+    alphas: Tensor
+    moved: Tensor
+    kept: Tensor
+
+    def __init__(self, data: DataSpec, config: Config):
+        super().__init__(data, config)
+        k, n, t = config.n_clusters, data.n, config.meta_iterations
+        self.bounded = data.value_range is not None
+        if config.filters:
+            self.encoder = stacked_conv(k, data.shape, config.filters, 2 * config.latent, norm=True)
+            self.decoder = stacked_deconv(k, config.latent, config.filters, data.shape)
+        else:
+            self.encoder = stacked_mlp(k, (data.dim, *config.hidden, 2 * config.latent))
+            self.decoder = stacked_mlp(k, (config.latent, *config.hidden[::-1], data.dim))
+        if config.discriminator_filters:
+            self.discriminator = stacked_conv(k, data.shape, config.discriminator_filters, 1, norm=False)
+        else:
+            self.discriminator = stacked_mlp(k, (data.dim, *config.hidden, 1))
+        # VAE j trains on the points parts[j, : sizes[j]], if it is active
+        self.register_buffer("parts", torch.zeros(k, n, dtype=torch.int32))
+        self.register_buffer("sizes", torch.full((k,), n))
+        self.register_buffer("active", torch.ones(k))
+        self.register_buffer("assigned", torch.full((n,), -1))
+        self.register_buffer("alpha", torch.full((k,), 1 / k))
+        # history of the competition: mixing weights, share of the points that moved, number of VAEs that kept their part
+        self.register_buffer("alphas", torch.zeros(t, k))
+        self.register_buffer("moved", torch.zeros(t))
+        self.register_buffer("kept", torch.zeros(t, dtype=torch.int64))
+        adam = partial(torch.optim.Adam, lr=config.lr, betas=(config.beta1, 0.999), fused=True)
+        self.vae_optimizer = adam([*self.encoder.parameters(), *self.decoder.parameters()])
+        self.discriminator_optimizer = adam(self.discriminator.parameters())
+
+    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+        c = self.config
+        n, b = len(x), min(c.batch_size, len(x))
+        part = n if c.pretrain_on == "all" else n // c.n_clusters
+
+        def steps(epochs: float, points: int) -> int:
+            return max(1, round(epochs * points / b))
+
+        def vae_step(_: Tensor) -> dict[str, Tensor]:
+            return self.vae_step(self.draw_batches(x))
+
+        yield Once("share out", lambda: self.share_out(part))
+        yield Stage("pretrain", vae_step, steps(c.pretrain_epochs, part), b)
+        for t in range(c.meta_iterations):
+            yield Stage("vaes", vae_step, steps(c.vae_epochs, n // c.n_clusters), b)
+            if c.density == "discriminator":
+                if c.reset_discriminators and t > 0:
+                    yield Once("reset", self.reset_discriminators)
+                yield Stage("discriminators", self.discriminator_step, steps(c.discriminator_epochs, n), b)
+            yield Once("reassign", partial(self.reassign, x, t))
+
+    def share_out(self, size: int) -> None:
+        """Give every VAE all points, or a bag of `size` points drawn with replacement."""
+        k, n = self.parts.shape
+        everything = torch.arange(n, device=self.parts.device).expand(k, n)
+        self.parts[:, :size] = everything if size == n else torch.randint_like(everything[:, :size], n)
+        self.sizes.fill_(size)
+
+    def draw_batches(self, x: Tensor) -> Tensor:
+        """(K, B, D) random points, drawn with replacement, of the K parts of all stored points x."""
+        u = torch.rand(len(self.parts), min(self.config.batch_size, len(x)), device=x.device)
+        last = self.sizes[:, None] - 1
+        places = (u * self.sizes[:, None]).long().minimum(last)  # u * size may be rounded up to size
+        return as_float(x[self.parts.gather(1, places).long()]).flatten(2)
+
+    def vae_step(self, x: Tensor) -> dict[str, Tensor]:
+        """One step of the K negative ELBOs, each on its own batch of x (K, B, D)."""
+        m, l = self.encode(x)
+        z = m + torch.randn_like(m) * (0.5 * l).exp()
+        reconstruction, kl = self.reconstruction_nll(z, x), gaussian_kl(m, l)  # (K, B)
+        nelbo = (reconstruction + kl).mean(dim=1)  # (K,)
+        self.vae_optimizer.zero_grad()
+        (self.active * nelbo).sum().backward()  # the K VAEs share no parameter, so a sum trains each on its own loss
+        self.vae_optimizer.step()
+        return {"nelbo": nelbo.mean(), "reconstruction": reconstruction.mean(), "kl": kl.mean()}
+
+    def discriminator_step(self, x: Tensor) -> dict[str, Tensor]:
+        """One step of the K discriminators: the points x (B, *shape) against B samples of each VAE."""
+        self.decoder.eval()  # batch normalisation as in sampling
+        b = len(x)
+        with torch.no_grad():
+            fake = self.decode(torch.randn(self.config.n_clusters, b, self.config.latent, device=x.device))
+        logits = self.discriminator(torch.cat([self.stack(x), fake], dim=1))[..., 0]  # (K, 2 B)
+        loss = discriminator_loss(logits[:, :b], logits[:, b:])
+        self.discriminator_optimizer.zero_grad()
+        loss.sum().backward()
+        self.discriminator_optimizer.step()
+        return {"discriminator": loss.mean()}
+
+    @torch.no_grad()
+    def reset_discriminators(self) -> None:
+        """New weights and a new Adam."""
+        for layer in self.discriminator:
+            if isinstance(layer, (StackedLinear, nn.Conv2d)):
+                layer.reset_parameters()
+        for state in self.discriminator_optimizer.state.values():
+            for value in state.values():
+                value.zero_()
+
+    def reassign(self, x: Tensor, t: int) -> None:
+        """Give every point of x to the VAE that explains it best: new parts and mixing weights."""
+        k, n = self.parts.shape
+        c = self.map_batches(self.log_density, x).argmax(dim=1)
+        counts = torch.bincount(c, minlength=k)
+        self.moved[t] = (c != self.assigned).float().mean()
+        self.alphas[t] = counts / n
+        self.alpha.copy_(self.alphas[t])
+        self.assigned.copy_(c)
+        balanced = self.config.min_share > 0
+        for j, count in enumerate(counts.tolist()):
+            if count > 0 and count >= self.config.min_share * n / k:
+                self.parts[j, :count] = (c == j).nonzero()[:, 0]
+                self.sizes[j], self.active[j] = count, 1
+            else:  # keeps its previous part; trains on it only if the load is balanced
+                self.kept[t] += 1
+                self.active[j] = float(balanced)
+
+    def stack(self, x: Tensor) -> Tensor:
+        """(K, B, D), the points x (B, *shape) once for each network."""
+        return x.flatten(1).expand(self.config.n_clusters, -1, -1)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(K, B, J) mean m and log-variance l of q_j(z | x), of x (K, B, D)."""
+        m, l = self.encoder(x).chunk(2, dim=2)
+        return m, l
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(K, B, D) means of p_j(x | z), of z (K, B, J)."""
+        return decoder_mean(self.decoder(z), self.bounded)
+
+    def reconstruction_nll(self, z: Tensor, x: Tensor) -> Tensor:
+        """(K, B) -log p_j(x | z), for Gaussians without their constant."""
+        output = self.decoder(z)
+        if self.bounded:
+            return F.binary_cross_entropy_with_logits(output, x, reduction="none").sum(dim=2)
+        return (output - x).square().sum(dim=2) / (2 * self.config.decoder_variance)
+
+    def log_ratio(self, x: Tensor) -> Tensor:
+        """(B, K) log (1 - D_j(x)) / D_j(x) = minus the logit: log P_gj(x) up to a constant per point."""
+        return -self.discriminator(self.stack(x))[..., 0].T
+
+    def elbo(self, x: Tensor) -> Tensor:
+        """(B, K) ELBO of each VAE, with z at the mean of q_j(z | x) so that it is not random."""
+        x = self.stack(x)
+        m, l = self.encode(x)
+        return -(self.reconstruction_nll(m, x) + gaussian_kl(m, l)).T
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """(B, K) estimate of log P_gj(x), up to a constant per point, that decides about x (B, *shape)."""
+        competed = self.config.meta_iterations > 0 and self.config.density == "discriminator"
+        return self.log_ratio(x) if competed else self.elbo(x)
+
+    def log_assign(self, x: Tensor) -> Tensor:
+        """As in the training: the mixing weights play no part."""
+        return self.log_density(x).log_softmax(dim=1)
+
+    def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The rule of the training, and the ELBOs."""
+        elbo = lambda x: self.map_batches(lambda part: self.elbo(part).log_softmax(dim=1), x)  # noqa: E731
+        return {"default": lambda x: self.map_batches(self.log_assign, x), "elbo": elbo}
+
+    def embed(self, x: Tensor) -> Tensor:
+        """(B, J) mean of q_j(z | x), j being the VAE that x is assigned to."""
+        return of_owner(self.encode(self.stack(x))[0], self.log_assign(x).argmax(dim=1))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """By the VAE that x is assigned to."""
+        means = self.decode(self.encode(self.stack(x))[0])
+        return of_owner(means, self.log_assign(x).argmax(dim=1)).view(-1, *self.data.shape)
+
+    def sample(self, n: int, cluster: int | None = None) -> Tensor:
+        """Decoder means at z ~ N(0, I), of VAE `cluster`, or of VAE j with probability alpha_j."""
+        if cluster is None:
+            j = torch.multinomial(self.alpha, n, replacement=True)
+        else:
+            j = torch.full((n,), cluster, device=self.alpha.device)
+        z = torch.randn(n, self.config.latent, device=j.device)
+        batches = zip(z.split(500), j.split(500), strict=True)  # every VAE decodes every z, so in pieces
+        return torch.cat([of_owner(self.decode(self.stack(part)), owner) for part, owner in batches]).view(n, *self.data.shape)
+
+    def diagnose(self, x: Tensor) -> dict[str, Any]:
+        """Mixing weights, course of the competition, and for points in the plane their likelihood given samples."""
+        found = {
+            "mixing_weights": self.alpha.tolist(),
+            "moved_per_round": self.moved.tolist(),
+            "parts_kept": int(self.kept.sum()),  # how often a VAE had no points, or with min_share > 0 too few
+        }
+        if self.data.shape != (2,):
+            return found
+        return found | kde_measurements(x.cpu().numpy(), self.sample(KERNELS).cpu().numpy())
+
+    def draw(self, x: Tensor) -> dict[str, Figure]:
+        """competition.png, shares of the VAEs over the rounds; for points in the plane modes.png, parts and samples."""
+        figures = {}
+        if len(self.moved):
+            figures["competition"] = figure = Figure(figsize=(4, 2.4), layout="constrained")
+            axes = figure.subplots()
+            rounds = range(1, len(self.moved) + 1)
+            axes.stackplot(rounds, self.alphas.T.cpu().numpy(), colors=[f"C{j % 10}" for j in range(len(self.alpha))])
+            axes.plot(rounds, self.moved.cpu().numpy(), "k", label="points that moved")
+            axes.set(xlabel="round", ylabel="share of the points", ylim=(0, 1))
+            axes.legend()
+        if self.data.shape == (2,):
+            figures["modes"] = figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+            left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+            points = x[:: max(1, len(x) // 5000)]
+            owners, sizes = self.log_assign(points).argmax(dim=1).tolist(), (1000 * self.alpha).int().tolist()
+            left.scatter(*points.T.cpu().numpy(), s=1, c=[f"C{j % 10}" for j in owners])
+            for j, size in enumerate(sizes):
+                right.scatter(*self.sample(size, cluster=j).T.cpu().numpy(), s=1, c=f"C{j % 10}")
+            left.set(title="points, by assignment")
+            right.set(title="samples, by VAE")
+        return figures
+
+
+def gaussian_kl(m: Tensor, l: Tensor) -> Tensor:
+    """(...) KL( N(m, diag e^l) || N(0, I) ) of m, l (..., J)."""
+    return 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=-1)
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """(K,) mean of -log D over real points plus mean of -log (1 - D) over samples, from logits (K, B)."""
+    return (F.softplus(-real) + F.softplus(fake)).mean(dim=1)
+
+
+def of_owner(values: Tensor, owner: Tensor) -> Tensor:
+    """(B, ...) those of values (K, B, ...) that come from the network `owner` (B,) of each point."""
+    return values[owner, torch.arange(len(owner), device=owner.device)]
