@@ -1,9 +1,10 @@
-"""The command line: python -m benchmark run | tables | list | info | doctor."""
+"""The command line: python -m benchmark run | tables | fid | list | info | doctor."""
 
 import argparse
 import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,10 +57,25 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument("--jobs", type=_positive, metavar="N", help="cells at a time (default: one per core, or one on CUDA)")
     run.add_argument("--threads", type=_positive, metavar="N", help="threads per cell (default: 1 on a CPU, 4 on CUDA)")
+    run.add_argument("--fid", choices=("clf", "inception"), help="inception: also FID with the Inception network, after the "
+                     "cells have ended where there is no GPU: a fifth of a second per image and core (default: FID-clf only; on "
+                     "CUDA both, where the weights are there)")
+    run.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side for FID (default: %(default)s, "
+                     "or all there are)")
     run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
     run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
     run.set_defaults(command=_run)
+
+    fid = commands.add_parser("fid", help="measure FID of finished cells, into their records")
+    fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
+    fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
+    fid.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side (default: %(default)s)")
+    fid.add_argument("--draws", type=_positive, default=1, metavar="N", help="sets of samples (default: %(default)s)")
+    fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
+                     "Gaussian per class")
+    fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
+    fid.set_defaults(command=_fid)
 
     tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
     tables.set_defaults(command=_tables)
@@ -72,10 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("name")
     info.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     info.set_defaults(command=_info)
-    for command in (run, list_, info):
+    for command in (run, fid, list_, info):
         command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
                              help="a file with models or data sets of your own; may be given several times")
     commands.add_parser("doctor", help="versions, device, data sets that are here or missing").set_defaults(command=_doctor)
+
+    commands.add_parser("fid-weights", help="fetch the Inception weights of FID, verified").set_defaults(command=_fid_weights)
+    classifier = commands.add_parser("fid-classifier", help="train the classifier of FID-clf for a data set")
+    classifier.add_argument("dataset", metavar="NAME|FILE.npz")
+    classifier.add_argument("--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)")
+    classifier.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run")
+    classifier.set_defaults(command=_fid_classifier)
 
     cell = commands.add_parser("_cell")  # no help: not listed; run by the executor
     cell.add_argument("folder", type=Path)
@@ -105,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
         signal.signal(signum, signal.default_int_handler)
     request = sweep.Request(
         options.dataset, options.models, options.seeds, options.budget, options.device,
-        _overrides(options), options.clusters, tuple(options.plugins), options.threads,
+        _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
     )  # fmt: skip
     plan = sweep.make_plan(request)
     for where, why in plan.failures.items():
@@ -132,6 +155,8 @@ def _run(options: argparse.Namespace) -> int:
             return 130
         finally:
             progress.close()
+        if options.fid == "inception" and _fid_afterwards([cell.folder(results) for cell in plan.cells], options):
+            print("FID could not be measured for all cells", file=sys.stderr)
         records = [sweep.final_record(cell, results) for cell in plan.cells]
         for table in build(records, {plan.cells[0].key["dataset"]: plan.title} if plan.cells else {}, plan.skipped):
             path = table.write(results / "tables")
@@ -141,6 +166,70 @@ def _run(options: argparse.Namespace) -> int:
             for folder in dict.fromkeys(cell.folder(results).parent for cell in plan.cells):
                 print(f"  {folder}/seed-*/assignments.csv")
     return 0 if all(record["status"] == "ok" for record in records) else 2
+
+
+def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> int:
+    """FID of the cells that have ended well but lack it, in a process of its own. Returns its exit code."""
+    from benchmark.results import read_record
+
+    records = {folder: read_record(folder) for folder in folders}
+    good = {folder: record for folder, record in records.items() if record and record["status"] == "ok"}
+    lacking = [folder for folder, record in good.items() if "value" not in record.get("fid", {}).get("inception", {})]
+    if not lacking:
+        return 0
+    plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
+    command = [sys.executable, "-m", "benchmark", "fid", *map(str, lacking), "--fid-n", str(options.fid_n), *plugins]
+    return subprocess.run(command).returncode
+
+
+def _fid(options: argparse.Namespace) -> int:
+    from benchmark.errors import unknown
+    from benchmark.generation import EXTRACTORS, Wanted
+    from benchmark.remeasure import finished, remeasure
+
+    for name in set(options.extractors) - set(EXTRACTORS):
+        raise unknown("extractor", name, EXTRACTORS)
+    folders = finished(options.folders)
+    try:
+        wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
+        failures = remeasure(folders, options.extractors, wanted, options.plugins)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    for folder, reason in failures.items():
+        print(f"{folder}: {reason}", file=sys.stderr)
+    print(f"{len(folders) - len(failures)} of {len(folders)} cells have what was asked for; `tables` shows it", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def _fid_weights(options: argparse.Namespace) -> int:
+    from benchmark.data import data_folder
+    from benchmark.fid.weights import obtain
+
+    print(f"the FID weights are in {obtain(data_folder())}, verified")
+    return 0
+
+
+def _fid_classifier(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.data import data_folder, dataset_digest
+    from benchmark.fid.classifier import made_here
+    from benchmark.generation import Unavailable, train_classifier
+    from benchmark.registry import Registry
+
+    registry = Registry(options.plugins)
+    dataset = registry.dataset(options.dataset, data_folder())
+    dataset.fetch()
+    digest = dataset_digest(dataset)
+    try:
+        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    except Unavailable as reason:
+        raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
+    path = options.out or made_here(data_folder(), digest)
+    trained.save(path)
+    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
+    return 0
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
