@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 
 from benchmark.api import ClusteringModel, Dataset
-from benchmark.fid import classifier, extractor, weights
+from benchmark.errors import UserError
+from benchmark.fid import NOT_ASKED, classifier, extractor, weights
 from benchmark.fid.extractor import Extractor, to_uint8
 from benchmark.fid.frechet import Moments, frechet_distance
-from benchmark.fid.moments import CHUNK, Progress, accumulate, cached_moments, key_digest, locked
+from benchmark.fid.moments import CHUNK, Progress, accumulate, cached_moments, kept_if_possible, key_digest, locked
 from benchmark.results import write_atomically
 from benchmark.seeding import derive
 
 FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
 EXTRACTORS = ("clf", "inception")  # of FID-clf and of FID
-NOT_ASKED = "not asked for"
 
 Say = Callable[[str, int], Progress]  # from what is counted, and how many there are, to a function that is told how many are done
 
@@ -127,7 +127,8 @@ def _train_here(real: Real, device: torch.device, say: Say) -> classifier.Traine
     with locked(path):
         if (trained := classifier.find(real.folder, real.dataset.name, real.data)) is None:
             trained = train_classifier(real.dataset, real.data, device, say)
-            trained.save(path)
+            with kept_if_possible(path):
+                trained.save(path)
     return trained
 
 
@@ -176,8 +177,8 @@ def measure(
             about["per_cluster"] = per_cluster(model, real, ex, seeds[0], say)
     except Unavailable as reason:
         return {"missing": str(reason)}
-    except ValueError as error:  # samples that are no images
-        return {"missing": f"samples: {error}"}
+    except (ValueError, UserError) as error:  # samples that are no images, or a damaged file of weights
+        return {"missing": str(error)}
     for file in partials:
         if file is not None:
             file.unlink(missing_ok=True)
@@ -250,9 +251,10 @@ def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, 
             return None
         partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
         found = {"floor": _floor(real, ex, target, partials[0], say), "ceiling": _ceiling(real, ex, target, partials[1], say)}
-        write_atomically(path, json.dumps(found))
-        for partial in partials:
-            partial.unlink(missing_ok=True)
+        with kept_if_possible(path):
+            write_atomically(path, json.dumps(found))
+            for partial in partials:
+                partial.unlink(missing_ok=True)
         return found
 
 

@@ -10,7 +10,7 @@ from benchmark import config, generation
 from benchmark.cell import Cell
 from benchmark.data import data_folder, data_spec, dataset_digest
 from benchmark.errors import UserError
-from benchmark.fid import weights
+from benchmark.fid import HOW_TO_GET, weights
 from benchmark.fid.moments import Progress, locked
 from benchmark.generation import Wanted
 from benchmark.provenance import source_digest
@@ -37,17 +37,18 @@ def remeasure(folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted
         {folder: reason} for the cells that could not be measured.
     """
     if "inception" in extractors and not weights.here(data_folder()):
-        raise UserError(f"FID needs the Inception weights, which are not here: {weights.HOW_TO_GET}")
+        raise UserError(f"FID needs the Inception weights, which are not here: {HOW_TO_GET}")
     failures: dict[Path, str] = {}
     for folder in folders:
         with locked(folder / "fid"):
             try:
                 for name, entry in _measured(folder, extractors, wanted, plugins):
+                    if "missing" in entry:
+                        failures[folder] = f"{name}: {entry['missing']}"
+                        continue
                     record = read_record(folder)
                     assert record is not None
                     write_record(folder, {**record, "fid": {**record.get("fid", {}), name: entry}})
-                    if "missing" in entry:
-                        failures[folder] = f"{name}: {entry['missing']}"
             except UserError as error:
                 failures[folder] = str(error)
     return failures
@@ -87,7 +88,7 @@ def _complete(entry: Record | None, n: int, wanted: Wanted) -> bool:
     """Whether a record's entry holds all that is asked for."""
     return (
         entry is not None
-        and entry.get("version") == generation.FID_VERSION
+        and entry.get("version") == generation.FID_VERSION  # also false for one without a value
         and entry["n"] == n
         and len(entry["draws"]) >= wanted.draws
         and not (wanted.references and entry["references"] is None)

@@ -81,7 +81,7 @@ def plan(request: Request) -> Plan:
 
     from benchmark import config
     from benchmark.data import data_folder, data_spec, dataset_digest
-    from benchmark.fid import weights
+    from benchmark.fid import HOW_TO_GET, weights
     from benchmark.metrics import METRICS_VERSION
     from benchmark.provenance import source_digest
     from benchmark.registry import Registry
@@ -90,7 +90,7 @@ def plan(request: Request) -> Plan:
     if request.device == "cuda" and not torch.cuda.is_available():
         raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
     if request.fid == "inception" and not weights.here(data_folder()):
-        raise UserError(f"FID was asked for, but its Inception weights are not here: {weights.HOW_TO_GET}")
+        raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
     budget = request.budget or ("paper" if device == "cuda" else "quick")
 

