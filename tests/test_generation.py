@@ -1,6 +1,7 @@
 """FID of models and data sets as wholes: what it must be, how it must grow, what is recorded, and what is said without it."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,13 +75,13 @@ def test_a_data_set_has_no_distance_from_itself(real, to_real):
 def test_it_grows_with_noise(real, to_real):
     noise = torch.randn(real.images.shape, generator=torch.Generator().manual_seed(0))
     found = [to_real((real.images + 12 * level * noise).clamp(0, 255).round().to(torch.uint8)) for level in range(6)]
-    assert all(a < b for a, b in zip(found, found[1:], strict=False)), found
+    assert all(a < b for a, b in pairwise(found)), found
 
 
 def test_it_grows_with_dropped_classes(real, to_real):
     y = torch.from_numpy(real.dataset.y("all"))
     found = [to_real(real.images[y >= dropped]) for dropped in range(6)]
-    assert all(a < b for a, b in zip(found, found[1:], strict=False)), found
+    assert all(a < b for a, b in pairwise(found)), found
 
 
 def test_the_real_side():

