@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
     fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
     fid.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side (default: %(default)s)")
-    fid.add_argument("--draws", type=_positive, default=1, metavar="N", help="sets of samples (default: %(default)s)")
+    fid.add_argument("--draws", type=_positive, metavar="N", help="sets of samples (default: 3, or 1 for inception on a CPU)")
     fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
                      "Gaussian per class")
     fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
@@ -150,13 +150,13 @@ def _run(options: argparse.Namespace) -> int:
         executor = LocalExecutor(jobs, options.time_limit, progress.start, progress.update, progress.end)
         try:
             executor.run([(cell, cell.folder(results)) for cell in todo])
+            if options.fid == "inception":
+                _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
         except KeyboardInterrupt:
             print("stopped; the same command goes on where this one was", file=sys.stderr)
             return 130
         finally:
             progress.close()
-        if options.fid == "inception" and _fid_afterwards([cell.folder(results) for cell in plan.cells], options):
-            print("FID could not be measured for all cells", file=sys.stderr)
         records = [sweep.final_record(cell, results) for cell in plan.cells]
         for table in build(records, {plan.cells[0].key["dataset"]: plan.title} if plan.cells else {}, plan.skipped):
             path = table.write(results / "tables")
@@ -168,21 +168,20 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if all(record["status"] == "ok" for record in records) else 2
 
 
-def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> int:
-    """FID of the cells that have ended well but lack it, in a process of its own. Returns its exit code."""
+def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
+    """FID of those cells that have ended well and lack it, in a process of its own, which says what it could not do."""
     from benchmark.results import read_record
 
-    records = {folder: read_record(folder) for folder in folders}
-    good = {folder: record for folder, record in records.items() if record and record["status"] == "ok"}
-    lacking = [folder for folder, record in good.items() if "value" not in record.get("fid", {}).get("inception", {})]
-    if not lacking:
-        return 0
-    plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
-    command = [sys.executable, "-m", "benchmark", "fid", *map(str, lacking), "--fid-n", str(options.fid_n), *plugins]
-    return subprocess.run(command).returncode
+    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    if good:
+        plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
+        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
+        subprocess.run(command)
 
 
 def _fid(options: argparse.Namespace) -> int:
+    import torch
+
     from benchmark.errors import unknown
     from benchmark.generation import EXTRACTORS, Wanted
     from benchmark.remeasure import finished, remeasure
@@ -191,7 +190,8 @@ def _fid(options: argparse.Namespace) -> int:
         raise unknown("extractor", name, EXTRACTORS)
     folders = finished(options.folders)
     try:
-        wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
+        draws = 1 if "inception" in options.extractors and not torch.cuda.is_available() else Wanted.draws
+        wanted = Wanted(options.fid_n, options.draws or draws, options.references, options.per_cluster)
         failures = remeasure(folders, options.extractors, wanted, options.plugins)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)

@@ -25,6 +25,7 @@ from benchmark.results import write_atomically
 from benchmark.seeding import derive
 
 FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
+GAUSSIAN_POINTS = 10_000
 EXTRACTORS = ("clf", "inception")  # of FID-clf and of FID
 
 Say = Callable[[str, int], Progress]  # from what is counted, and how many there are, to a function that is told how many are done
@@ -281,19 +282,24 @@ def _ceiling(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say
 
 
 def gaussian_images(x: Tensor, y: np.ndarray, n: int) -> Tensor:
-    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped to their range."""
+    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped to their range.
+
+    The covariance is that of at most GAUSSIAN_POINTS images of a class.
+    """
     generator = np.random.default_rng(0)
     classes, members = np.unique(y, return_inverse=True)
     counts = generator.multinomial(n, np.bincount(members) / len(members))
     parts = []
     for k, count in zip(range(len(classes)), counts, strict=True):
-        points = x[torch.from_numpy(members == k)].flatten(1).numpy().astype(np.float64) / 255
+        chosen = np.flatnonzero(members == k)[:GAUSSIAN_POINTS]
+        points = x[torch.from_numpy(chosen)].flatten(1).numpy() / np.float32(255)
         mean = points.mean(axis=0)
         # (points - mean)^T e / sqrt(n - 1) has the points' covariance when e is standard normal
-        noise = generator.standard_normal((count, len(points))) / np.sqrt(max(1, len(points) - 1))
-        parts.append(mean + noise @ (points - mean))
+        for first in range(0, count, CHUNK):
+            noise = generator.standard_normal((min(CHUNK, count - first), len(points)), dtype=np.float32)
+            parts.append(mean + noise / np.sqrt(np.float32(max(1, len(points) - 1))) @ (points - mean))
     images = np.concatenate(parts).clip(0, 1)[generator.permutation(n)]
-    return to_uint8(torch.from_numpy(images).float().view(n, *x.shape[1:]))
+    return to_uint8(torch.from_numpy(images).view(n, *x.shape[1:]))
 
 
 def measure_cell(

@@ -1,5 +1,6 @@
 """FID of cells that have ended: what a run on a CPU leaves out, added to its record from its trained model."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def _bars(title: str) -> generation.Say:
     """A progress bar for everything that is counted."""
 
     def say(what: str, total: int) -> Progress:
-        bar = tqdm(total=total, desc=f"{title}: {what}", mininterval=1, dynamic_ncols=True)
+        interval = 1 if sys.stderr.isatty() else 30  # seconds; a log needs fewer lines
+        bar = tqdm(total=total, desc=f"{title}: {what}", unit="image", mininterval=interval, dynamic_ncols=True)
 
         def update(done: int) -> None:
             bar.update(done - bar.n)
