@@ -28,6 +28,8 @@ class Cell:
         plugins: --plugin files that are needed to find model and data set.
         device: "cpu" or "cuda".
         threads: of torch and the numerical libraries.
+        fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be measured later.
+        fid_n: images a side that FID is measured on.
     """
 
     key: dict[str, Any]
@@ -36,6 +38,8 @@ class Cell:
     plugins: tuple[str, ...]
     device: str
     threads: int
+    fid: str | None = None
+    fid_n: int = 10_000
 
     @property
     def digest(self) -> str:
@@ -100,6 +104,7 @@ def _train_and_evaluate(
     from benchmark.data import data_folder, data_spec, dataset_digest
     from benchmark.errors import UserError
     from benchmark.evaluation import diagnose, evaluate
+    from benchmark.generation import measure_cell
     from benchmark.registry import Registry
     from benchmark.training import Trainer
 
@@ -121,6 +126,10 @@ def _train_and_evaluate(
     metrics, log_q = evaluate(model, dataset, cell.seed)
     diagnostics = diagnose(model, x, cell.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
+    fid = measure_cell(
+        model, dataset, cell.key["data"], cell.seed, data_folder(), cell.fid_n,
+        inception=cell.device == "cuda" and cell.fid != "clf", train=cell.key["budget"] != "smoke",
+    )  # fmt: skip
     torch.save(model.state_dict(), folder / "model.pt")
     _write_assignments(folder / "assignments.csv", log_q)
     _write_curves(folder / "curves.csv", trainer.curves)
@@ -129,6 +138,7 @@ def _train_and_evaluate(
         "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
         "metrics": metrics,
         "diagnostics": diagnostics,
+        "fid": fid,
         "seconds": seconds,
         "parameters": sum(p.numel() for p in model.parameters()),
         "last_losses": trainer.curves[-1] if trainer.curves else None,

@@ -1,9 +1,10 @@
-"""The command line: python -m benchmark run | tables | list | info | data | doctor."""
+"""The command line: python -m benchmark run | tables | fid | list | info | data | doctor."""
 
 import argparse
 import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,10 +57,25 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument("--jobs", type=_positive, metavar="N", help="cells at a time (default: one per core, or one on CUDA)")
     run.add_argument("--threads", type=_positive, metavar="N", help="threads per cell (default: 1 on a CPU, 4 on CUDA)")
+    run.add_argument("--fid", choices=("clf", "inception"), help="inception: also FID with the Inception network, after the "
+                     "cells have ended where there is no GPU: a fifth of a second per image and core (default: FID-clf only; on "
+                     "CUDA both, where the weights are there)")
+    run.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side for FID (default: %(default)s, "
+                     "or all there are)")
     run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
     run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
     run.set_defaults(command=_run)
+
+    fid = commands.add_parser("fid", help="measure FID of finished cells, into their records")
+    fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
+    fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
+    fid.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side (default: %(default)s)")
+    fid.add_argument("--draws", type=_positive, metavar="N", help="sets of samples (default: 3, or 1 for inception on a CPU)")
+    fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
+                     "Gaussian per class")
+    fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
+    fid.set_defaults(command=_fid)
 
     tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
     tables.set_defaults(command=_tables)
@@ -79,10 +95,17 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("names", nargs="*", metavar="NAME", help="data sets (verify: all that are here, by default)")
     data.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)")
     data.set_defaults(command=_data)
-    for command in (run, list_, info, data):
+    for command in (run, fid, list_, info, data):
         command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
                              help="a file with models or data sets of your own; may be given several times")
     commands.add_parser("doctor", help="versions, device, data sets that are here or missing").set_defaults(command=_doctor)
+
+    commands.add_parser("fid-weights", help="fetch the Inception weights of FID, verified").set_defaults(command=_fid_weights)
+    classifier = commands.add_parser("fid-classifier", help="train the classifier of FID-clf for a data set")
+    classifier.add_argument("dataset", metavar="NAME|FILE.npz")
+    classifier.add_argument("--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)")
+    classifier.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run")
+    classifier.set_defaults(command=_fid_classifier)
 
     cell = commands.add_parser("_cell")  # no help: not listed; run by the executor
     cell.add_argument("folder", type=Path)
@@ -112,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
         signal.signal(signum, signal.default_int_handler)
     request = sweep.Request(
         options.dataset, options.models, options.seeds, options.budget, options.device,
-        _overrides(options), options.clusters, tuple(options.plugins), options.threads,
+        _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
     )  # fmt: skip
     plan = sweep.make_plan(request)
     for where, why in plan.failures.items():
@@ -134,6 +157,8 @@ def _run(options: argparse.Namespace) -> int:
         executor = LocalExecutor(jobs, options.time_limit, progress.start, progress.update, progress.end)
         try:
             executor.run([(cell, cell.folder(results)) for cell in todo])
+            if options.fid == "inception":
+                _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
         except KeyboardInterrupt:
             print("stopped; the same command goes on where this one was", file=sys.stderr)
             return 130
@@ -148,6 +173,70 @@ def _run(options: argparse.Namespace) -> int:
             for folder in dict.fromkeys(cell.folder(results).parent for cell in plan.cells):
                 print(f"  {folder}/seed-*/assignments.csv")
     return 0 if all(record["status"] == "ok" for record in records) else 2
+
+
+def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
+    """FID of those cells that have ended well and lack it, in a process of its own, which says what it could not do."""
+    from benchmark.results import read_record
+
+    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    if good:
+        plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
+        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
+        subprocess.run(command)
+
+
+def _fid(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.errors import unknown
+    from benchmark.generation import EXTRACTORS, Wanted
+    from benchmark.remeasure import finished, remeasure
+
+    for name in set(options.extractors) - set(EXTRACTORS):
+        raise unknown("extractor", name, EXTRACTORS)
+    folders = finished(options.folders)
+    try:
+        draws = 1 if "inception" in options.extractors and not torch.cuda.is_available() else Wanted.draws
+        wanted = Wanted(options.fid_n, options.draws or draws, options.references, options.per_cluster)
+        failures = remeasure(folders, options.extractors, wanted, options.plugins)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    for folder, reason in failures.items():
+        print(f"{folder}: {reason}", file=sys.stderr)
+    print(f"{len(folders) - len(failures)} of {len(folders)} cells have what was asked for; `tables` shows it", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def _fid_weights(options: argparse.Namespace) -> int:
+    from benchmark.data import data_folder
+    from benchmark.fid.weights import obtain
+
+    print(f"the FID weights are in {obtain(data_folder())}, verified")
+    return 0
+
+
+def _fid_classifier(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.data import data_folder, dataset_digest
+    from benchmark.fid.classifier import made_here
+    from benchmark.generation import Unavailable, train_classifier
+    from benchmark.registry import Registry
+
+    registry = Registry(options.plugins)
+    dataset = registry.dataset(options.dataset, data_folder())
+    dataset.fetch()
+    digest = dataset_digest(dataset)
+    try:
+        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    except Unavailable as reason:
+        raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
+    path = options.out or made_here(data_folder(), digest)
+    trained.save(path)
+    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
+    return 0
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:

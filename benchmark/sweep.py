@@ -32,6 +32,7 @@ class Request:
         budget, device: None for what suits the machine.
         overrides: {model name: {hyper-parameter: text}}; under "*" for every model that has it.
         clusters: K; None for the number of classes.
+        fid, fid_n: see `benchmark.cell.Cell`.
     """
 
     dataset: str
@@ -43,6 +44,8 @@ class Request:
     clusters: int | None = None
     plugins: tuple[str, ...] = ()
     threads: int | None = None
+    fid: str | None = None
+    fid_n: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def plan(request: Request) -> Plan:
 
     from benchmark import config
     from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.fid import HOW_TO_GET, weights
     from benchmark.metrics import METRICS_VERSION
     from benchmark.provenance import source_digest
     from benchmark.registry import Registry
@@ -85,6 +89,8 @@ def plan(request: Request) -> Plan:
 
     if request.device == "cuda" and not torch.cuda.is_available():
         raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
+    if request.fid == "inception" and not weights.here(data_folder()):
+        raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
     budget = request.budget or ("paper" if device == "cuda" else "quick")
 
@@ -117,7 +123,10 @@ def plan(request: Request) -> Plan:
             "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
         }
         threads = request.threads or (1 if device == "cpu" else 4)
-        cells += [Cell(key, s, request.dataset, request.plugins, device, threads) for s in range(request.seeds)]
+        cells += [
+            Cell(key, s, request.dataset, request.plugins, device, threads, request.fid, request.fid_n)
+            for s in range(request.seeds)
+        ]
     return Plan(dataset.title, budget, device, cells, skipped, registry.failures)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.fid.columns import fid_columns, reference_rows
 from benchmark.results import Record, table, write_atomically
 
 METRICS = {
@@ -100,16 +101,20 @@ def _one_table(
     columns = [c for c in (LABELLED if labelled else UNLABELLED) if c in frame]
     splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "all"].index)
     names = _row_names(records)
+    fids = fid_columns(records)
     blocks = []
     for digest, runs in frame.groupby("digest"):
         rows = []
         for split in splits or [None]:
             part = runs[runs["split"].eq(split)]
-            row: dict[str, Any] = {"model": names[str(digest)], "split": split or DASH}
+            row: dict[str, Any] = {"digest": digest, "model": names[str(digest)], "split": split or DASH}
             row |= {"n": len(part), "seeds": runs["seed"].nunique()}
             for column in [*columns, "seconds"]:
                 values = part[column].dropna().astype(float) if len(part) else pd.Series(dtype=float)
                 row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
+            for fid in fids:
+                values = fid.values(str(digest), split)
+                row |= {fid.column: values.mean(), f"{fid.column}_std": values.std(ddof=1)}
             rows.append(row)
         blocks.append(rows)
     first = columns[0] if columns else "seconds"
@@ -120,7 +125,16 @@ def _one_table(
     shown["seeds"] = [str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)]
     for column in columns:
         shown[METRICS[column]] = _mean_and_std(values, column, 1 if column == "clusters_used" else 3)
+    for fid in fids:
+        texts = zip(_mean_and_std(values, fid.column, 2), values["digest"], strict=True)
+        shown[fid.title] = [fid.not_there(digest) or text for text, digest in texts]
     shown["seconds"] = _mean_and_std(values, "seconds", 1)
+    values = values.drop(columns="digest")
+    for what, split, distances in reference_rows(fids):
+        by_title = {fid.title: f"{distances[fid.column]:.2f}" for fid in fids if fid.column in distances}
+        shown.loc[len(shown)] = [{"model": what, "split": split, **by_title}.get(column, DASH) for column in shown.columns]
+        values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
+    values = values.astype({"n": "Int64", "seeds": "Int64"})  # which reference rows have not
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
@@ -143,6 +157,7 @@ def _one_table(
     if key["budget"] == "smoke":
         notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
     notes += sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")})
+    notes += [note for fid in fids for note in fid.notes(names)]
     if left_out:
         notes.append(f"{left_out} records of older versions of a model or of the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]

