@@ -90,9 +90,10 @@ class ClusterGAN(ClusteringModel):
     presets = {
         "mnist": {},
         "fashion_mnist": {"latent": 40, "beta_n": 0.0},
+        "fashion5": {"latent": 40, "beta_n": 0.0},
         "digits": {"steps": 100_000},
         "pendigits": {"latent": 5, "hidden": (256, 256)},
-        "10x_73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
+        "tenx73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
     quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands

@@ -98,6 +98,7 @@ class MPCC(ClusteringModel):
         "mnist": {},
         "fashion_mnist": {"width": 24, "latent": 16, "delivery": "shared"},
         "omniglot": {"width": 16, "latent": 24, "iterations": 120_000},
+        "omniglot_affine": {"width": 16, "latent": 24, "iterations": 120_000},
         "cifar10": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 90_000},
         "cifar20": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},

@@ -89,3 +89,11 @@ def test_without_a_network(dataset_class, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"could not be downloaded; put it into|can't be downloaded automatically"):
         dataset.fetch()
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_settings_are_for_data_sets_that_exist():
+    registry = Registry()
+    known = {*registry.datasets, "image", "vector", "*"}
+    for name, model in registry.models.items():
+        for table in (model.presets, model.quick, model.smoke):
+            assert set(table) <= known, f"{name} has settings for {set(table) - known}"
