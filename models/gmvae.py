@@ -100,7 +100,7 @@ class GMVAE(ClusteringModel):
         },
     }  # fmt: skip
     quick = {
-        "digits": {"annealing": 110, "epochs": 150},
+        "digits": {"annealing": 75, "epochs": 100},
         "image": {"network": "fc", "x_dim": 10, "w_dim": 10, "hidden": (256, 256), "lr": 1e-3, "batch_size": 100, "epochs": 10},
         "vector": {"lr": 3e-3, "epochs": 10},
     }
