@@ -98,15 +98,15 @@ class ClusterGAN(ClusteringModel):
     }
     quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands
         "digits": {
-            "latent": 10, "sigma": 0.5, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 1500,
+            "latent": 10, "sigma": 0.2, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 1500,
             "decode": True, "decode_steps": 60, "decode_lr": 0.02,
         },
         "image": {
-            "latent": 10, "sigma": 0.5, "channels": (16, 32), "hidden": (256,), "critic_steps": 2, "lr": 1e-3, "steps": 2000,
+            "latent": 10, "sigma": 0.2, "channels": (16, 32), "hidden": (256,), "critic_steps": 2, "lr": 1e-3, "steps": 2000,
             "decode_steps": 60, "decode_lr": 0.02,
         },
         "vector": {
-            "sigma": 0.5, "critic_steps": 2, "lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
+            "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
         },
     }  # fmt: skip
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
