@@ -5,6 +5,7 @@ moments need few samples, where ImageNet's features of small grey digits say lit
 suite (folder classifiers/, made by `python -m benchmark fid-classifier`); others are trained when first needed.
 """
 
+import contextlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from benchmark.fid.weights import Parameters, parameter_digest
 
 CLASSIFIER_VERSION = 1  # raise it when network or training change; trained weights of older versions are then made again
 FEATURES = 64
-WIDTHS = (32, 64, 64)
+WIDTHS = (16, 32, 64)
 BATCH_SIZE = 128
 MAX_STEPS, EPOCHS = 2000, 30  # whichever is fewer
 LEARNING_RATE = 5e-3  # the maximum of a one-cycle schedule
@@ -45,6 +46,7 @@ class Classifier(nn.Module):
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.hidden = nn.Linear(WIDTHS[-1] * ceil(height / 8) * ceil(width / 8), FEATURES)
         self.head = nn.Linear(FEATURES, n_classes)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # three times faster on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 64) penultimate features."""
@@ -135,7 +137,7 @@ def hold_out(n: int) -> tuple[np.ndarray, np.ndarray]:
 def read(path: Path) -> Trained:
     """
     Raises:
-        UserError: the file is damaged, or not one of ours.
+        UserError: there is no such file, or it is damaged, or not one of ours.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -144,15 +146,20 @@ def read(path: Path) -> Trained:
         if parameter_digest(parameters) != info["digest"]:
             raise ValueError("its values do not have the digest that it states")
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} can't be read as a classifier of FID-clf ({error}); delete it to have it made again") from error
+        raise UserError(f"{path} can't be read as a classifier of FID-clf ({error})") from error
     return Trained(parameters, info)
 
 
 def find(folder: Path, dataset: str, data: str) -> Trained | None:
-    """The classifier that was trained on exactly these data: one that comes with the suite, or one made on this machine."""
+    """The classifier that was trained on exactly these data: one that comes with the suite, or one made on this machine.
+
+    A damaged file counts as none, so that it is made again.
+    """
     for path in (SHIPPED / f"{dataset}.npz", made_here(folder, data)):
-        if path.is_file() and (trained := read(path)).info["data"] == data and trained.info["version"] == CLASSIFIER_VERSION:
-            return trained
+        with contextlib.suppress(UserError):
+            trained = read(path)
+            if trained.info["data"] == data and trained.info["version"] == CLASSIFIER_VERSION:
+                return trained
     return None
 
 
