@@ -28,6 +28,7 @@ class Cell:
         plugins: --plugin files that are needed to find model and data set.
         device: "cpu" or "cuda".
         threads: of torch and the numerical libraries.
+        by_hand: the hyper-parameters in the key's config that are not those of the model's presets.
     """
 
     key: dict[str, Any]
@@ -36,6 +37,7 @@ class Cell:
     plugins: tuple[str, ...]
     device: str
     threads: int
+    by_hand: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -49,7 +51,7 @@ class Cell:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
-        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, **more}
+        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, "by_hand": self.by_hand, **more}
 
     @classmethod
     def read(cls, path: Path) -> "Cell":
@@ -98,6 +100,7 @@ def _train_and_evaluate(
 
     from benchmark import config, pictures, seeding
     from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.divisions import divide
     from benchmark.errors import UserError
     from benchmark.evaluation import diagnose, evaluate
     from benchmark.registry import Registry
@@ -107,6 +110,7 @@ def _train_and_evaluate(
     dataset = registry.dataset(cell.source, data_folder())
     if (found := dataset_digest(dataset)) != cell.key["data"]:
         raise UserError(f"data set {dataset.name} changed since the run was planned (digest {found[:12]})")
+    dataset = divide(dataset, cell.key["protocol"])
     model_class = registry.model(cell.key["model"])
     x = torch.from_numpy(dataset.x(dataset.splits[0])).to(cell.device)
 
