@@ -15,6 +15,8 @@ from typing import Any
 
 from benchmark.results import Record, write_record
 
+EMBEDDED_POINTS = 1000
+
 
 @dataclasses.dataclass(frozen=True, eq=False)  # a cell is itself, so that it can be a dictionary key
 class Cell:
@@ -128,6 +130,8 @@ def _train_and_evaluate(
     torch.save(model.state_dict(), folder / "model.pt")
     _write_assignments(folder / "assignments.csv", log_q)
     _write_curves(folder / "curves.csv", trainer.curves)
+    if "embed" in model.abilities():
+        _write_embedding(folder / "embedding.npz", model, x)
     pictures.draw_run(folder, model, x, trainer.curves, cell.seed)
     return {
         "metrics": metrics,
@@ -157,6 +161,16 @@ def _write_curves(path: Path, curves: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(curves)
+
+
+def _write_embedding(path: Path, model: Any, x: Any) -> None:
+    """Representation and cluster of some training points, for pictures."""
+    import numpy as np
+    import torch
+
+    chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
+    clusters = next(iter(model.assignments().values()))(chosen).argmax(dim=1)
+    np.savez_compressed(path, z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(), cluster=clusters.cpu().numpy())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -56,7 +56,7 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
         s = statistics.summarise(x)
         n_seeds = len(seeds[name])
         row = {"model": name, "seeds": f"{s.n}" if s.n == n_seeds else f"{s.n}/{n_seeds}", "ACC": _mean(s.mean, s.std),
-               "95 % interval": _interval(s.low, s.high), "median [quartiles]": _median(s)}  # fmt: skip
+               "95 % interval": _interval(max(0, s.low), min(1, s.high)), "median [quartiles]": _median(s)}  # fmt: skip
         number = {"model": name, "seeds": n_seeds, **vars(s)}
         if name == best:
             row |= {"behind the best": DASH, "P(best is better)": DASH, "verdict": "highest mean"}

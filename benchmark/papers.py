@@ -109,7 +109,7 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
     for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
         row["p"] = p
     shown = pd.DataFrame([_shown(row, notes) for row in rows])
-    values = pd.DataFrame([{**row, "why_not": "; ".join(row["why_not"])} for row in rows]).drop(columns="number")
+    values = pd.DataFrame([{**row, **{k: "; ".join(row[k]) for k in ("why_not", "failures")}} for row in rows]).drop(columns="number")
     lines = [
         f"protocol of the paper ({paper.protocol}): {PROTOCOLS[paper.protocol]}", *paper.notes,
         f"{MEMORY} from memory, not seen at the source: shown in grey and never compared with",
@@ -139,18 +139,15 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
             why_not.append("the split that the source evaluates on is not known")
         if number.selection == "unknown" and not number.caveat:
             why_not.append("how the source chose among its runs is not known")
-        if mine.failures or len(values) < mine.seeds:
-            failures = "; ".join(mine.failures) or "a run has no value of this metric"
-            why_not.append(f"{number.method} on {number.dataset}: {failures}")
         if mine.older:
             why_not.append("records of older versions of the model or of the data are left out")
     if number.statistic.startswith("best") and len(values):
-        count = 3 if number.statistic == "best 3" else 1
-        chosen = sorted(mine.values, key=lambda seed: mine.chosen_by[seed])[-count:]
+        tried = sorted(mine.values)[: number.n]
+        chosen = sorted(tried, key=lambda seed: mine.chosen_by[seed])[-3 if number.statistic == "best 3" else -1 :]
         mean, std = np.mean([mine.values[s] for s in chosen]), math.nan
-        if number.n != len(values):
+        if number.n != len(tried):
             published_n = number.n or "an unknown number"
-            why_not.append(f"best of {len(values)} runs of ours, the published number is the best of {published_n}")
+            why_not.append(f"best of {len(tried)} runs of ours, the published number is the best of {published_n}")
     difference = mean - number.value if number.seen and not why_not and len(values) else math.nan
     tests = not math.isnan(difference) and not number.statistic.startswith("best")
     p = statistics.published_p_value(values, number.value, number.std, number.n) if tests else math.nan
@@ -159,7 +156,7 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
         "split": number.split, "rule": number.rule, "statistic": number.statistic, "published_n": number.n,
         "selection": number.selection, "source": number.source, "seen": number.seen, "published": number.value,
         "published_std": number.std, "ours": mean, "ours_std": std, "n": len(values), "seeds": mine.seeds, "asked": asked,
-        "difference": difference, "p": p, "why_not": why_not,
+        "difference": difference, "p": p, "why_not": why_not, "failures": mine.failures,
     }  # fmt: skip
 
 
@@ -171,6 +168,8 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
     seeds = DASH
     if row["seeds"] or number.model is not None:
         seeds = f"{row['n']}/{max(row['asked'], row['seeds'])}" if row["n"] < max(row["asked"], row["seeds"]) else str(row["n"])
+    if row["failures"]:
+        seeds += notes.mark(f"{number.method} on {number.dataset}: {'; '.join(row['failures'])}")
     difference = DASH
     if not math.isnan(row["difference"]):
         difference = number_text(row["difference"], number.metric, sign=True)
