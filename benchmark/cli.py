@@ -1,4 +1,4 @@
-"""The command line: python -m benchmark run | tables | list | info | doctor."""
+"""The command line: python -m benchmark run | tables | report | list | info | doctor."""
 
 import argparse
 import errno
@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     tables.add_argument("--paper", metavar="NAME", help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade")
     tables.add_argument("--sweep", metavar="NAME", help="only the table of a named sweep")
     tables.set_defaults(command=_tables)
-    for command in (run, tables):
+    report = commands.add_parser("report", help="write one HTML page of everything under a results folder")
+    report.set_defaults(command=_report)
+    for command in (run, tables, report):
         command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
     list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
@@ -212,6 +214,16 @@ def _tables(options: argparse.Namespace) -> int:
         tables = [*build(records), *comparison_tables(records), *(table for table in overall if isinstance(table, Table))]
     for table in tables:
         print(f"{table.markdown()}\n{table.write(options.results / 'tables')}\n")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from benchmark.report import write_report
+    from benchmark.results import all_records
+
+    if not any(all_records(options.results)):
+        raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
+    print(write_report(options.results))
     return 0
 
 

@@ -65,7 +65,8 @@ def confusion(table: Sequence[Sequence[int]]) -> Figure:
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (i, j), share in np.ndenumerate(shares):
             if share >= 0.005:
-                axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color="white" if share > 0.5 else "black")
+                color = "white" if share > 0.5 else "black"
+                axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=color)
         axes.set(xlabel="cluster, after matching", ylabel="class (its points in %)")
         axes.set_xticks(range(len(order)), [str(k) for k in order])
         axes.set_yticks(range(len(shares)))
@@ -127,7 +128,7 @@ def critical_difference_diagram(ranks: Mapping[str, float], datasets: int) -> Fi
                 axes.plot([ranks[name]] * 2, [i - 0.2, last + 0.2], color="C3", linewidth=2, alpha=0.6)
                 reach = last
         axes.set(ylim=(len(order) - 0.5, -0.8), yticks=[], xlim=(0.8, len(order) + 0.9), xlabel="mean rank")
-        axes.set_title(f"critical difference {width:.2f} ({len(order)} models, {datasets} data sets; lines join what is not separable)")
+        axes.set_title(f"critical difference {width:.2f} ({datasets} data sets); lines join what is not separable")
         axes.spines["left"].set_visible(False)
     return figure
 

@@ -109,7 +109,8 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
     for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
         row["p"] = p
     shown = pd.DataFrame([_shown(row, notes) for row in rows])
-    values = pd.DataFrame([{**row, **{k: "; ".join(row[k]) for k in ("why_not", "failures")}} for row in rows]).drop(columns="number")
+    values = pd.DataFrame(rows).drop(columns="number")
+    values[["why_not", "failures"]] = values[["why_not", "failures"]].map("; ".join)
     lines = [
         f"protocol of the paper ({paper.protocol}): {PROTOCOLS[paper.protocol]}", *paper.notes,
         f"{MEMORY} from memory, not seen at the source: shown in grey and never compared with",

@@ -15,7 +15,8 @@ from benchmark.seeding import start
 SAMPLES_PER_CLUSTER = 10
 STYLE: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 120}
 RECONSTRUCTIONS = 10
-NO_VERSION = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}  # equal runs, equal files
+# Without versions and dates, so that equal runs give equal files.
+NO_VERSION: Any = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
 
 
 def draw_run(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int) -> None:
