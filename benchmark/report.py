@@ -51,7 +51,7 @@ def _summary(records: Sequence[Record]) -> str:
     commits = sorted({str(r.get("provenance", {}).get("commit"))[:7] for r in records if r.get("provenance", {}).get("commit")})
     dates = sorted(r["started"][:10] for r in records if r.get("started"))
     good = sum(r["status"] == "ok" for r in records)
-    text = f"{len(records)} runs, {good} of them ended well"
+    text = f"{_count(len(records), 'run')}, {good} of them ended well"
     text += f"; made from {dates[0]} to {dates[-1]}" if dates else ""
     return text + (f"; commits {', '.join(commits)}" if commits else "") + "."
 
@@ -91,12 +91,15 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
         found.append(_picture(path, f"losses: mean and range over {len(runs)} seeds"))
     first, record = min(runs, key=lambda run: run[1]["seed"])
     seed = f"seed {record['seed']}"
-    found += [_picture(first / f"{n}.png", f"{text}, {seed}") for n, text in RUN_PICTURES.items() if (first / f"{n}.png").is_file()]
+    for picture, caption in RUN_PICTURES.items():
+        if (path := first / f"{picture}.png").is_file():
+            found.append(_picture(path, f"{caption}, {seed}"))
     split = next((s for s in comparisons.SPLITS if s in record["metrics"]), "")
     metrics = next(iter(record["metrics"].get(split, {}).values()), {})
     if "confusion" in metrics:
         path = figures.save(figures.confusion(metrics["confusion"]), folder, f"{name}-confusion")
-        found.append(_picture(path, f"classes and clusters on the {split} split, {seed}" if split != "all" else f"classes and clusters, {seed}"))
+        where = "" if split == "all" else f" on the {split} split"
+        found.append(_picture(path, f"classes and clusters{where}, {seed}"))
     if (figure := figures.embedding(first / "embedding.npz")) is not None:
         found.append(_picture(figures.save(figure, folder, f"{name}-embedding"), f"embedding, coloured by cluster, {seed}"))
     return found
@@ -131,7 +134,7 @@ def _papers(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
         runs = "\n".join(f"make bench DATASET={d} PROTOCOL=paper MODELS={paper.model}" for d in datasets)
         for table in papers.paper_tables(paper, records):
             command = f"{runs}\n{_tables_command(results, f'--paper {paper.name}')}"
-            found.append(_table(table, table.heading.strip("# "), {}, command) | {"open": False})
+            found.append(_table(table, table.heading.strip("# "), {}, command) | {"open": bool(table.values["n"].sum())})
     for sweep in campaigns.sweeps().values():
         for table in papers.sweep_tables(sweep, records):
             command = f"make bench SWEEP={sweep.name}\n{_tables_command(results, f'--sweep {sweep.name}')}"
@@ -157,24 +160,31 @@ def _records(results: Path, found: Runs) -> list[dict[str, Any]]:
         key = runs[0][1]["key"]
         rows = []
         for folder, record in sorted(runs, key=lambda run: run[1]["seed"]):
-            made = record.get("provenance", {})
-            metrics = comparisons.score(record)
-            versions = ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items() if name in ("torch", "numpy"))
-            row = [
-                str(record["seed"]), record["status"], DASH if metrics is None else f"{metrics:.4f}",
-                f"{sum(record.get('seconds', {}).values()):.1f}", str(record.get("started", DASH)),
-                f"{str(made.get('commit'))[:7]}{' (changed)' if made.get('dirty') else ''}",
-                str(made.get("gpu") or made.get("cpu") or DASH), versions or DASH, str(folder.relative_to(results) / "record.json"),
-            ]  # fmt: skip
-            rows.append([{"text": text, "classes": "failed" if text not in ("ok",) and i == 1 else "", "link": ""}
-                         for i, text in enumerate(row)])  # fmt: skip
-        columns = ["seed", "status", "ACC", "seconds", "started", "commit", "machine", "versions", "record"]
-        title = f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget: {len(runs)} records, digest {digest}"
+            row = _record_row(record) | {"record": str(folder.relative_to(results) / "record.json")}
+            failed = "" if record["status"] == "ok" else "failed"
+            rows.append([{"text": text, "classes": failed if name == "status" else "", "link": ""} for name, text in row.items()])
+        made = f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget"
+        title = f"{made}: {_count(len(runs), 'record')}"
         blocks.append({
-            "id": f"record-{digest}", "title": title, "config": json.dumps(key["config"]), "rows": rows, "notes": [], "commands": "",
-            "columns": [{"name": name, "number": False} for name in columns],
+            "id": f"record-{digest}", "title": f"{title}, digest {digest}", "config": json.dumps(key["config"]), "rows": rows,
+            "columns": [{"name": name, "number": False} for name in row], "notes": [], "commands": "",
         })  # fmt: skip
     return blocks
+
+
+def _record_row(record: Record) -> dict[str, str]:
+    made = record.get("provenance", {})
+    accuracy = comparisons.score(record)
+    return {
+        "seed": str(record["seed"]),
+        "status": record["status"],
+        "ACC": DASH if accuracy is None else f"{accuracy:.4f}",
+        "seconds": f"{sum(record.get('seconds', {}).values()):.1f}",
+        "started": str(record.get("started", DASH)),
+        "commit": f"{made['commit'][:7]}{' (changed)' if made.get('dirty') else ''}" if made.get("commit") else DASH,
+        "machine": str(made.get("gpu") or made.get("cpu") or DASH),
+        "versions": ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items()) or DASH,
+    }
 
 
 def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) -> dict[str, Any]:
@@ -225,6 +235,10 @@ def _tables_command(results: Path, options: str = "") -> str:
 def _picture(path: Path, caption: str) -> dict[str, str]:
     data = base64.b64encode(path.read_bytes()).decode()
     return {"data": f"data:image/png;base64,{data}", "caption": caption}
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def _slug(name: str) -> str:
