@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 RESULTS ?= results
 
-DATASET ?= digits
-SEEDS ?= 3
+DATASET ?=
 # Empty: the suite's own default, as `python -m benchmark run --help` says.
+SEEDS ?=
+PROTOCOL ?=
+SWEEP ?=
 MODELS ?=
 BUDGET ?=
 CLUSTERS ?=
@@ -19,10 +21,11 @@ ARGS ?=
 python := $(VENV)/bin/python
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: bench test tables perf lint help clean
+.PHONY: bench test tables report perf lint help clean
 
-bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS BUDGET CLUSTERS DEVICE JOBS PLUGIN RESULTS ARGS
-	@$(python) -m benchmark run --dataset "$(DATASET)" --seeds $(SEEDS) --results "$(RESULTS)" $(call option,MODELS,models) \
+bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS PLUGIN RESULTS ARGS
+	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
+		$(call option,PROTOCOL,protocol) $(call option,SWEEP,sweep) \
 		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
 		$(call option,PLUGIN,plugin) $(ARGS)
 
@@ -31,6 +34,9 @@ test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARG
 
 tables: $(VENV)/.installed  ## write the tables of everything under RESULTS
 	@$(python) -m benchmark tables --results "$(RESULTS)" $(ARGS)
+
+report: $(VENV)/.installed  ## write one HTML page of everything under RESULTS
+	@$(python) -m benchmark report --results "$(RESULTS)" $(ARGS)
 
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)

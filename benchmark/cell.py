@@ -15,6 +15,8 @@ from typing import Any
 
 from benchmark.results import Record, write_record
 
+EMBEDDED_POINTS = 1000
+
 
 @dataclasses.dataclass(frozen=True, eq=False)  # a cell is itself, so that it can be a dictionary key
 class Cell:
@@ -30,6 +32,7 @@ class Cell:
         threads: of torch and the numerical libraries.
         fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be measured later.
         fid_n: images a side that FID is measured on.
+        by_hand: the hyper-parameters in the key's config that are not those of the model's presets.
     """
 
     key: dict[str, Any]
@@ -40,6 +43,7 @@ class Cell:
     threads: int
     fid: str | None = None
     fid_n: int = 10_000
+    by_hand: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -53,7 +57,7 @@ class Cell:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
-        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, **more}
+        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, "by_hand": self.by_hand, **more}
 
     @classmethod
     def read(cls, path: Path) -> "Cell":
@@ -102,6 +106,7 @@ def _train_and_evaluate(
 
     from benchmark import config, pictures, seeding
     from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.divisions import divide
     from benchmark.errors import UserError
     from benchmark.evaluation import diagnose, evaluate
     from benchmark.generation import measure_cell
@@ -112,6 +117,7 @@ def _train_and_evaluate(
     dataset = registry.dataset(cell.source, data_folder())
     if (found := dataset_digest(dataset)) != cell.key["data"]:
         raise UserError(f"data set {dataset.name} changed since the run was planned (digest {found[:12]})")
+    dataset = divide(dataset, cell.key["protocol"])
     model_class = registry.model(cell.key["model"])
     x = torch.from_numpy(dataset.x(dataset.splits[0])).to(cell.device)
 
@@ -133,6 +139,8 @@ def _train_and_evaluate(
     torch.save(model.state_dict(), folder / "model.pt")
     _write_assignments(folder / "assignments.csv", log_q)
     _write_curves(folder / "curves.csv", trainer.curves)
+    if "embed" in model.abilities():
+        _write_embedding(folder / "embedding.npz", model, x)
     pictures.draw_run(folder, model, x, trainer.curves, cell.seed)
     return {
         "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
@@ -164,6 +172,16 @@ def _write_curves(path: Path, curves: list[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(curves)
+
+
+def _write_embedding(path: Path, model: Any, x: Any) -> None:
+    """Representation and cluster of some training points, for pictures."""
+    import numpy as np
+    import torch
+
+    chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
+    clusters = next(iter(model.assignments().values()))(chosen).argmax(dim=1)
+    np.savez_compressed(path, z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(), cluster=clusters.cpu().numpy())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

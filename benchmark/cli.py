@@ -1,4 +1,4 @@
-"""The command line: python -m benchmark run | tables | fid | list | info | data | doctor."""
+"""The command line: python -m benchmark run | tables | report | fid | list | info | data | doctor."""
 
 import argparse
 import errno
@@ -8,8 +8,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.sweep import Request
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = """exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some cell did not end well, 130 stopped by hand"""
@@ -45,10 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
 
     run = commands.add_parser("run", help="train models on a data set and print the table", epilog=EPILOG)
-    run.add_argument("--dataset", default="digits", metavar="NAME|FILE.npz", help="a name that `list` shows, or an own file "
-                     "with an array X and optionally y (default: %(default)s)")
+    run.add_argument("--dataset", metavar="NAME|FILE.npz", help="a name that `list` shows, or an own file "
+                     "with an array X and optionally y (default: digits, or those of the sweep)")
     run.add_argument("--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data")
-    run.add_argument("--seeds", type=_positive, default=3, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
+    run.add_argument("--protocol", choices=("neutral", "paper"), default="neutral", help="paper: all runs that the papers' own "
+                     "tables need on this data set, for `tables --paper` (default: %(default)s)")
+    run.add_argument("--sweep", metavar="NAME", help="the runs of a named sweep, as `list` shows them, for `tables --sweep`")
+    run.add_argument("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: 3, or as many as the paper or the "
+                     "sweep has)")
     run.add_argument("--budget", choices=("paper", "quick", "smoke"), help="paper: the source's number of steps; quick: "
                      "minutes on one CPU core; smoke: seconds, to see that it runs (default: paper on CUDA, quick on a CPU)")
     run.add_argument("--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)")
@@ -78,8 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     fid.set_defaults(command=_fid)
 
     tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
+    tables.add_argument("--paper", metavar="NAME", help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade")
+    tables.add_argument("--sweep", metavar="NAME", help="only the table of a named sweep")
     tables.set_defaults(command=_tables)
-    for command in (run, tables):
+    report = commands.add_parser("report", help="write one HTML page of everything under a results folder")
+    report.set_defaults(command=_report)
+    for command in (run, tables, report):
         command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
     list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
@@ -125,19 +137,16 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmark import sweep
+    from benchmark import campaigns, sweep
     from benchmark.executors.local import LocalExecutor
+    from benchmark.papers import sweep_tables
     from benchmark.progress import Progress
     from benchmark.provenance import available_cores
     from benchmark.tables import build
 
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
-    request = sweep.Request(
-        options.dataset, options.models, options.seeds, options.budget, options.device,
-        _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
-    )  # fmt: skip
-    plan = sweep.make_plan(request)
+    plan = sweep.join([sweep.make_plan(request) for request in _requests(options)])
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
     results: Path = options.results
@@ -165,10 +174,14 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             progress.close()
         records = [sweep.final_record(cell, results) for cell in plan.cells]
-        for table in build(records, {plan.cells[0].key["dataset"]: plan.title} if plan.cells else {}, plan.skipped):
+        titles = {plan.cells[0].key["dataset"]: plan.title} if len({cell.key["dataset"] for cell in plan.cells}) == 1 else {}
+        tables = build(records, titles, plan.skipped)
+        if options.sweep:
+            tables = sweep_tables(campaigns.sweep(options.sweep), records)
+        for table in tables:
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
-        if request.dataset.endswith(".npz"):
+        if str(options.dataset).endswith(".npz"):
             print("cluster of every point, for each seed:")
             for folder in dict.fromkeys(cell.folder(results).parent for cell in plan.cells):
                 print(f"  {folder}/seed-*/assignments.csv")
@@ -239,6 +252,29 @@ def _fid_classifier(options: argparse.Namespace) -> int:
     return 0
 
 
+def _requests(options: argparse.Namespace) -> "list[Request]":
+    from benchmark import campaigns
+    from benchmark.sweep import Request
+
+    common = {"budget": options.budget, "device": options.device, "plugins": tuple(options.plugins), "threads": options.threads,
+              "fid": options.fid, "fid_n": options.fid_n}  # fmt: skip
+    if options.sweep or options.protocol == "paper":
+        given = [name for name in ("overrides", "clusters") if getattr(options, name)]
+        given += ["models"] if options.sweep and options.models else []
+        if given or (options.sweep and options.protocol == "paper"):
+            names = {"overrides": "--set", "clusters": "--clusters", "models": "--models"}
+            raise UserError(
+                f"{'--sweep' if options.sweep else '--protocol paper'} says itself which settings are run, "
+                f"leave {' and '.join([names[n] for n in given] or ['--protocol'])} out"
+            )
+    if options.sweep:
+        return campaigns.sweep_requests(campaigns.sweep(options.sweep), common, options.dataset, options.seeds)
+    if options.protocol == "paper":
+        return campaigns.paper_requests(options.dataset or "digits", options.models, common, options.seeds)
+    dataset, seeds = options.dataset or "digits", options.seeds or 3
+    return [Request(dataset, options.models, seeds, overrides=_overrides(options), clusters=options.clusters, **common)]
+
+
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
     """--set texts as {model: {key: value}}; a key without a model is for the one model of the run."""
     found: dict[str, dict[str, str]] = {}
@@ -254,14 +290,37 @@ def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
 
 
 def _tables(options: argparse.Namespace) -> int:
+    from benchmark.campaigns import sweep
+    from benchmark.comparisons import comparison_tables, overall_table, pairwise_table
+    from benchmark.papers import paper_tables, sweep_tables
+    from benchmark.published import paper
     from benchmark.results import all_records
-    from benchmark.tables import build
+    from benchmark.tables import Table, build
 
     records = [record for _, record in all_records(options.results)]
-    if not records:
+    if not records and not options.paper:
         raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
-    for table in build(records):
+    if options.paper:
+        tables = paper_tables(paper(options.paper), records)
+    elif options.sweep:
+        if not (tables := sweep_tables(sweep(options.sweep), records)):
+            raise UserError(f"there are no runs of this sweep; `python -m benchmark run --sweep {options.sweep}` makes them")
+    else:
+        budgets = sorted({record["key"]["budget"] for record in records})
+        overall = [make(records, budget) for budget in budgets for make in (overall_table, pairwise_table)]
+        tables = [*build(records), *comparison_tables(records), *(table for table in overall if isinstance(table, Table))]
+    for table in tables:
         print(f"{table.markdown()}\n{table.write(options.results / 'tables')}\n")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from benchmark.report import write_report
+    from benchmark.results import all_records
+
+    if not any(all_records(options.results)):
+        raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
+    print(write_report(options.results))
     return 0
 
 

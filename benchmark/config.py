@@ -49,6 +49,15 @@ def resolve(
     return config
 
 
+def by_hand(
+    model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, config: ModelConfig
+) -> dict[str, Any]:
+    """The hyper-parameters of a config that are not those of the model's presets for data set and budget."""
+    k = n_classes if n_classes is not None else config.n_clusters
+    preset = as_dict(resolve(model, data, k, budget, {}))
+    return {name: value for name, value in as_dict(config).items() if value != preset[name]}
+
+
 def as_dict(config: ModelConfig) -> dict[str, Any]:
     """The config as JSON types, tuples as lists; `from_dict` is its inverse."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 import benchmark
-from benchmark import config
+from benchmark import campaigns, config
 from benchmark.api import ClusteringModel, Dataset, DataSpec
 from benchmark.data import data_folder
 from benchmark.errors import UserError, unknown
@@ -31,6 +31,8 @@ def print_list(plugins: list[str]) -> int:
         here = "here" if dataset.missing() is None else "not downloaded yet"
         datasets.append((name, dataset.title, "x".join(map(str, dataset.shape)), str(dataset.n_classes or "–"), here))
     print(_table(datasets, "data set", "", "shape", "classes", ""))
+    sweeps = [(s.name, s.title, s.model, ", ".join(s.datasets)) for s in campaigns.sweeps().values()]
+    print("\n" + _table(sweeps, "sweep", "", "model", "data sets"))
     for where, why in registry.failures.items():
         print(f"\n{where} could not be loaded: {why}")
     return 0

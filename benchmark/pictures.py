@@ -1,4 +1,4 @@
-"""Pictures of one run, drawn into its folder: losses over training, samples and reconstructions of image models."""
+"""Pictures of one run, drawn into its folder as PNG and PDF: losses, samples and reconstructions of image models."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,26 +9,39 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmark.api import ClusteringModel
+from benchmark.api import ClusteringModel, as_float
 from benchmark.seeding import start
 
 SAMPLES_PER_CLUSTER = 10
 STYLE: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 120}
-NO_VERSION = {"Software": None}  # so that equal runs give equal files
+RECONSTRUCTIONS = 10
+# Without versions and dates, so that equal runs give equal files.
+NO_VERSION: Any = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
 
 
 def draw_run(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int) -> None:
-    """curves.png; samples.png (one row per cluster) where the model can sample images; the model's own pictures."""
+    """curves; samples (one row per cluster) and reconstructions where the model can; the model's own pictures."""
     start(seed, "eval")
     with mpl.rc_context(STYLE), torch.no_grad():
         if curves:
-            draw_curves(folder / "curves.png", curves)
+            draw_curves(folder / "curves", curves)
         if "sample" in model.abilities() and model.data.kind == "image":
             k = model.config.n_clusters
             rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
-            image_sheet(rows, [f"{i}" for i in range(k)]).savefig(folder / "samples.png", metadata=NO_VERSION)
+            save(image_sheet(rows, [f"{i}" for i in range(k)]), folder / "samples")
+        if "reconstruct" in model.abilities() and model.data.kind == "image":
+            points = as_float(x[torch.linspace(0, len(x) - 1, 2 * RECONSTRUCTIONS).long()])
+            pairs = [points, model.reconstruct(points)]
+            halves = [rows[i : i + RECONSTRUCTIONS] for i in (0, RECONSTRUCTIONS) for rows in pairs]
+            save(image_sheet(halves, ["data", "model"] * 2), folder / "reconstructions")
         for name, figure in model.draw(x).items():
-            figure.savefig(folder / f"{name}.png", metadata=NO_VERSION)
+            save(figure, folder / name)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write path.png and path.pdf."""
+    for ending, metadata in NO_VERSION.items():
+        figure.savefig(path.with_name(f"{path.name}.{ending}"), metadata=metadata)
 
 
 def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
@@ -43,7 +56,7 @@ def draw_curves(path: Path, curves: list[dict[str, Any]]) -> None:
             axes.set(title=f"{stage}: {name}", xlabel="step")
         for axes in row_of_axes[len(losses[stage]) :]:
             axes.set_axis_off()
-    figure.savefig(path, metadata=NO_VERSION)
+    save(figure, path)
 
 
 def image_sheet(rows: Sequence[Tensor], names: Sequence[str]) -> Figure:

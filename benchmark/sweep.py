@@ -7,7 +7,7 @@ downloads the data, once, before any cell starts.
 import contextlib
 import fcntl
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -18,7 +18,6 @@ from benchmark.errors import UserError
 from benchmark.results import Record, read_record
 
 CONTINUED = ("interrupted",)  # statuses that an ordinary run goes on with; the other failures need --retry
-PROTOCOL = "neutral"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Request:
         overrides: {model name: {hyper-parameter: text}}; under "*" for every model that has it.
         clusters: K; None for the number of classes.
         fid, fid_n: see `benchmark.cell.Cell`.
+        protocol: division of the data, see benchmark/protocols.py.
+        variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
     """
 
     dataset: str
@@ -46,6 +47,8 @@ class Request:
     threads: int | None = None
     fid: str | None = None
     fid_n: int = 10_000
+    protocol: str = "neutral"
+    variants: tuple[Mapping[str, str], ...] = ({},)
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,10 @@ def plan(request: Request) -> Plan:
 
     from benchmark import config
     from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.divisions import divide
     from benchmark.fid import HOW_TO_GET, weights
     from benchmark.metrics import METRICS_VERSION
+    from benchmark.protocols import applicable
     from benchmark.provenance import source_digest
     from benchmark.registry import Registry
     from benchmark.training import TRAINING_VERSION
@@ -101,7 +106,7 @@ def plan(request: Request) -> Plan:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
     dataset = registry.dataset(request.dataset, data_folder())
     dataset.fetch()
-    spec, data_digest = data_spec(dataset), dataset_digest(dataset)
+    spec, data_digest = data_spec(divide(dataset, request.protocol)), dataset_digest(dataset)
 
     cells, skipped = [], {}
     for model in classes:
@@ -111,23 +116,33 @@ def plan(request: Request) -> Plan:
         overrides = {**request.overrides.get("*", {}), **request.overrides.get(model.name, {})}
         if request.clusters is not None:
             overrides.setdefault("n_clusters", str(request.clusters))
-        resolved = config.resolve(model, spec, dataset.n_classes, budget, overrides)
-        key = {
-            "dataset": dataset.name,
-            "data": data_digest,
-            "model": model.name,
-            "source": source_digest(model.__module__),
-            "budget": budget,
-            "protocol": PROTOCOL,
-            "config": config.as_dict(resolved),
-            "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
-        }
         threads = request.threads or (1 if device == "cpu" else 4)
-        cells += [
-            Cell(key, s, request.dataset, request.plugins, device, threads, request.fid, request.fid_n)
-            for s in range(request.seeds)
-        ]
+        for variant in request.variants:
+            resolved = config.resolve(model, spec, dataset.n_classes, budget, {**overrides, **variant})
+            key = {
+                "dataset": dataset.name,
+                "data": data_digest,
+                "model": model.name,
+                "source": source_digest(model.__module__),
+                "budget": budget,
+                "protocol": applicable(dataset.splits, request.protocol),
+                "config": config.as_dict(resolved),
+                "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
+            }
+            by_hand = config.by_hand(model, spec, dataset.n_classes, budget, resolved)
+            cells += [
+                Cell(key, s, request.dataset, request.plugins, device, threads, request.fid, request.fid_n, by_hand)
+                for s in range(request.seeds)
+            ]
     return Plan(dataset.title, budget, device, cells, skipped, registry.failures)
+
+
+def join(plans: Sequence[Plan]) -> Plan:
+    """One plan for the cells of several; a cell that several of them need is run once, with the most seeds asked for."""
+    cells = {(cell.digest, cell.seed): cell for plan in plans for cell in plan.cells}
+    titles = ", ".join(dict.fromkeys(plan.title for plan in plans))
+    skipped = {name: why for plan in plans for name, why in plan.skipped.items()}
+    return Plan(titles, plans[0].budget, plans[0].device, list(cells.values()), skipped, plans[0].failures)
 
 
 def remaining(plan: Plan, results: Path, retry: bool) -> list[Cell]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.fid.columns import fid_columns, reference_rows
+from benchmark.protocols import PROTOCOLS
 from benchmark.results import Record, table, write_atomically
 
 METRICS = {
@@ -33,6 +34,7 @@ class Table:
         heading, notes: text above and below.
         shown: the cells as text.
         values: the same with mean, standard deviation and n as numbers of their own.
+        numbers_from: the column from which on they are aligned to the right.
     """
 
     name: str
@@ -40,19 +42,20 @@ class Table:
     shown: pd.DataFrame
     values: pd.DataFrame
     notes: list[str]
+    numbers_from: int = 2
 
     def markdown(self) -> str:
         return "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)]) + "\n"
 
     def latex(self) -> str:
-        """A `table` environment; needs \\usepackage{booktabs}."""
-        shown = self.shown.map(_latex_text)
+        """A `table` environment; needs \\usepackage{booktabs,xcolor}."""
+        shown = self.shown.map(_latex_cell)
         shown.columns = [_latex_text(c) for c in shown.columns]
         style = shown.style.hide(axis="index")
-        body = style.to_latex(hrules=True, column_format="ll" + "r" * (shown.shape[1] - 2))
+        body = style.to_latex(hrules=True, column_format="l" * self.numbers_from + "r" * (shown.shape[1] - self.numbers_from))
         notes = " ".join(_latex_text(n) + "." for n in self.notes)
         return (
-            "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
+            "% needs \\usepackage{booktabs,xcolor}\n\\begin{table}\n\\centering\n"
             f"\\caption{{{_latex_text(self.heading.strip('#* '))}. {notes}}}\n{body}\\end{{table}}\n"
         )
 
@@ -78,8 +81,9 @@ def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Ma
     return [_one_table(*name, group, titles, skipped) for name, group in sorted(groups.items())]
 
 
-def _current(records: list[Record]) -> tuple[list[Record], int]:
+def current(records: Iterable[Record]) -> tuple[list[Record], int]:
     """The records that count, and how many were left out: those of older code or data for the same model and config."""
+    records = list(records)
     newest: dict[tuple[str, str], Record] = {}
     for record in records:
         name = (record["key"]["model"], str(record["key"]["config"]))
@@ -94,13 +98,13 @@ def _one_table(
     dataset: str, protocol: str, budget: str, records: list[Record],
     titles: Mapping[str, str], skipped: Mapping[str, str],
 ) -> Table:  # fmt: skip
-    records, left_out = _current(records)
+    records, left_out = current(records)
     frame = table(records)
     frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
     labelled = "accuracy" in frame
     columns = [c for c in (LABELLED if labelled else UNLABELLED) if c in frame]
-    splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "all"].index)
-    names = _row_names(records)
+    splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
+    names = row_names(records)
     fids = fid_columns(records)
     blocks = []
     for digest, runs in frame.groupby("digest"):
@@ -151,7 +155,7 @@ def _one_table(
     if splits == ["all"]:
         notes.append(f"{titles.get(dataset, dataset)} has no test split: fitted and evaluated on all points, without labels")
     else:
-        notes.append("fitted on the training split, without labels")
+        notes.append(PROTOCOLS[protocol])
     if key["budget"] == "quick":
         notes.append("the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'")
     if key["budget"] == "smoke":
@@ -165,10 +169,27 @@ def _one_table(
         f"{names[r['digest']]}, seed {r['seed']}: {r['status']}, {r.get('error', '')}"
         for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"])) if r["status"] != "ok"
     ]  # fmt: skip
-    return Table(f"{dataset}-{budget}", heading, shown, values, notes)
+    notes += mixed_versions(records, names)
+    name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
+    return Table(name, heading, shown, values, notes)
 
 
-def _row_names(records: list[Record]) -> dict[str, str]:
+def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """A note for every row whose runs were made with different versions of the suite or of a package."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        provenance = record.get("provenance", {})
+        versions = {"commit": str(provenance["commit"])[:7]} if provenance.get("commit") else {}
+        for package, version in (versions | provenance.get("packages", {})).items():
+            found.setdefault(names[record["digest"]], {}).setdefault(package, set()).add(str(version))
+    return [
+        f"{name}: its runs were made with different versions: "
+        + ", ".join(f"{package} {' and '.join(sorted(versions))}" for package, versions in several.items())
+        for name, by_package in found.items() if (several := {p: v for p, v in by_package.items() if len(v) > 1})
+    ]  # fmt: skip
+
+
+def row_names(records: list[Record]) -> dict[str, str]:
     """{digest: name of its row}: the model, with the hyper-parameters that tell several configs of it apart."""
     configs: dict[str, dict[str, dict[str, Any]]] = {}
     for record in records:
@@ -200,6 +221,14 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def _latex_cell(text: object) -> str:
+    """Grey where it is marked as from memory."""
+    return f"\\textcolor{{gray}}{{{_latex_text(text)}}}" if "†" in str(text) else _latex_text(text)
+
+
 def _latex_text(text: object) -> str:
-    escaped = "".join({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "{": r"\{", "}": r"\}"}.get(c, c) for c in str(text))
-    return escaped.replace("±", r"$\pm$").replace("–", "--")
+    named = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    escaped = "".join(named.get(c, "\\" + c if c in "_%&#{}$" else c) for c in str(text))
+    for character, latex in (("±", r"$\pm$"), ("–", "--"), ("†", r"$\dagger$"), (">", "$>$"), ("<", "$<$")):
+        escaped = escaped.replace(character, latex)
+    return escaped

@@ -1,0 +1,15 @@
+"""The protocols: how a data set is divided into what is fitted and what is evaluated. Imports no torch.
+
+docs/papers.md says which paper does what; benchmark/divisions.py does the dividing.
+"""
+
+PROTOCOLS = {
+    "neutral": "fitted on the training split, without labels",
+    "pooled": "fitted and evaluated on training and test points together, without labels",
+    "held-out": "fitted on the training split less its last points, which are for validation, without labels",
+}
+
+
+def applicable(splits: tuple[str, ...], protocol: str) -> str:
+    """The protocol that this comes down to: a data set without a test split is the same under all of them."""
+    return protocol if "test" in splits else "neutral"
