@@ -1,6 +1,7 @@
-"""The command line: python -m benchmark run | tables | fid | list | info | data | doctor."""
+"""The command line: python -m benchmark run | status | tables | fid | list | info | data | doctor."""
 
 import argparse
+import contextlib
 import errno
 import os
 import signal
@@ -8,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.executors.slurm_options import SlurmOptions
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = """exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some cell did not end well, 130 stopped by hand"""
@@ -64,7 +69,14 @@ def _parser() -> argparse.ArgumentParser:
                      "or all there are)")
     run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
-    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
+    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why (with slurm: the scripts), and stop")
+    run.add_argument("--executor", choices=("local", "slurm"), default="local", help="slurm: as jobs on a cluster, see "
+                     "docs/slurm.md (default: %(default)s)")
+    run.add_argument("--slurm", action="append", default=[], metavar="KEY=VALUE", help="what the jobs ask for: partition, "
+                     "account, qos, time, gpus, cpus, memory, parallel (jobs at a time), requeues, sbatch.OPTION; several times")
+    run.add_argument("--slurm-file", type=Path, metavar="FILE.toml", help="the same in a file")
+    run.add_argument("--per-gpu", type=_positive, metavar="N", help="cells of a model that share a job and its GPU (default: 1)")
+    run.add_argument("--detach", action="store_true", help="with slurm: submit and return; the same command follows the jobs")
     run.set_defaults(command=_run)
 
     fid = commands.add_parser("fid", help="measure FID of finished cells, into their records")
@@ -77,9 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
     fid.set_defaults(command=_fid)
 
+    status = commands.add_parser("status", help="which cells have ended, run, wait or failed, here and on SLURM")
+    status.set_defaults(command=_status)
     tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
     tables.set_defaults(command=_tables)
-    for command in (run, tables):
+    for command in (run, status, tables):
         command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
     list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
@@ -111,6 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("folder", type=Path)
     cell.add_argument("progress", type=int)
     cell.set_defaults(command=_cell)
+    probe = commands.add_parser("_probe")  # not listed either; run on a node
+    probe.add_argument("token", type=Path)
+    probe.add_argument("device")
+    probe.add_argument("data", type=Path, nargs="?")
+    probe.set_defaults(command=_probe)
     return parser
 
 
@@ -127,22 +146,25 @@ def _names(text: str) -> tuple[str, ...]:
 def _run(options: argparse.Namespace) -> int:
     from benchmark import sweep
     from benchmark.executors.local import LocalExecutor
+    from benchmark.executors.slurm import SlurmExecutor
     from benchmark.progress import Progress
     from benchmark.provenance import available_cores
     from benchmark.tables import build
 
+    slurm = _slurm_options(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
     request = sweep.Request(
-        options.dataset, options.models, options.seeds, options.budget, options.device,
+        options.dataset, options.models, options.seeds, options.budget, slurm.device(options.device) if slurm else options.device,
         _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
+        elsewhere=slurm is not None,
     )  # fmt: skip
     plan = sweep.make_plan(request)
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
     results: Path = options.results
     todo = sweep.remaining(plan, results, options.retry)
-    jobs = options.jobs or (available_cores() if plan.device == "cpu" else 1)
+    jobs = slurm.parallel * slurm.per_gpu if slurm else options.jobs or (available_cores() if plan.device == "cpu" else 1)
     print(
         f"{plan.title}: {plan.budget} budget on {plan.device}, {len(plan.cells)} cells, "
         f"{len(plan.cells) - len(todo)} of them done, {jobs} at a time; results in {results}",
@@ -151,14 +173,23 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         for cell in todo:
             print(f"{cell.title}: {sweep.why_not_done(cell, results)}")
+        if slurm:
+            print(*SlurmExecutor(results, slurm, options.time_limit).scripts(todo), sep="\n")
         return 0
-    with sweep.only_sweep(results):
+    if slurm and options.detach:
+        SlurmExecutor(results, slurm, options.time_limit).submit(todo)
+        print("`python -m benchmark status` shows the jobs; the same command without --detach follows them", file=sys.stderr)
+        return 0
+    with contextlib.nullcontext() if slurm else sweep.only_local_sweep(results, todo):
         progress = Progress(len(todo), jobs)
-        executor = LocalExecutor(jobs, options.time_limit, progress.start, progress.update, progress.end)
+        follow = (progress.start, progress.update, progress.end)
         try:
-            executor.run([(cell, cell.folder(results)) for cell in todo])
-            if options.fid == "inception":
-                _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
+            if slurm:
+                SlurmExecutor(results, slurm, options.time_limit).run(todo, *follow)
+            else:
+                LocalExecutor(jobs, options.time_limit, *follow).run([(cell, cell.folder(results)) for cell in todo])
+                if options.fid == "inception":
+                    _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
         except KeyboardInterrupt:
             print("stopped; the same command goes on where this one was", file=sys.stderr)
             return 130
@@ -175,68 +206,9 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if all(record["status"] == "ok" for record in records) else 2
 
 
-def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
-    """FID of those cells that have ended well and lack it, in a process of its own, which says what it could not do."""
-    from benchmark.results import read_record
-
-    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
-    if good:
-        plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
-        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
-        subprocess.run(command)
-
-
-def _fid(options: argparse.Namespace) -> int:
-    import torch
-
-    from benchmark.errors import unknown
-    from benchmark.generation import EXTRACTORS, Wanted
-    from benchmark.remeasure import finished, remeasure
-
-    for name in set(options.extractors) - set(EXTRACTORS):
-        raise unknown("extractor", name, EXTRACTORS)
-    folders = finished(options.folders)
-    try:
-        draws = 1 if "inception" in options.extractors and not torch.cuda.is_available() else Wanted.draws
-        wanted = Wanted(options.fid_n, options.draws or draws, options.references, options.per_cluster)
-        failures = remeasure(folders, options.extractors, wanted, options.plugins)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where this one was", file=sys.stderr)
-        return 130
-    for folder, reason in failures.items():
-        print(f"{folder}: {reason}", file=sys.stderr)
-    print(f"{len(folders) - len(failures)} of {len(folders)} cells have what was asked for; `tables` shows it", file=sys.stderr)
-    return 2 if failures else 0
-
-
-def _fid_weights(options: argparse.Namespace) -> int:
-    from benchmark.data import data_folder
-    from benchmark.fid.weights import obtain
-
-    print(f"the FID weights are in {obtain(data_folder())}, verified")
-    return 0
-
-
-def _fid_classifier(options: argparse.Namespace) -> int:
-    import torch
-
-    from benchmark.data import data_folder, dataset_digest
-    from benchmark.fid.classifier import made_here
-    from benchmark.generation import Unavailable, train_classifier
-    from benchmark.registry import Registry
-
-    registry = Registry(options.plugins)
-    dataset = registry.dataset(options.dataset, data_folder())
-    dataset.fetch()
-    digest = dataset_digest(dataset)
-    try:
-        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    except Unavailable as reason:
-        raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
-    path = options.out or made_here(data_folder(), digest)
-    trained.save(path)
-    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
-    return 0
+        options.dataset, options.models, options.seeds, options.budget, slurm.device(options.device) if slurm else options.device,
+        _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
+        elsewhere=slurm is not None,
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
@@ -287,6 +259,18 @@ def _doctor(options: argparse.Namespace) -> int:
     from benchmark import inspection
 
     return inspection.print_doctor()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from benchmark.status import print_status
+
+    return print_status(options.results)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from benchmark.executors.slurm_queue import answer_probe
+
+    return answer_probe(options.token, options.device, options.data)
 
 
 def _cell(options: argparse.Namespace) -> int:
