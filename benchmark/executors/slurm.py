@@ -30,7 +30,7 @@ from benchmark.executors.slurm_queue import Queue
 from benchmark.results import Record, read_record, write_first_record, write_record
 from benchmark.sweep import CONTINUED, only_sweep
 
-POLL_SECONDS = 10.0  # between two questions to SLURM's queue
+POLL_SECONDS = float(os.environ.get("DGCBENCH_SLURM_POLL", 10))  # between two questions to SLURM's queue
 UNSEEN_SECONDS = 60.0  # a record on a shared file system may take so long to be seen on another machine
 
 Work = list[tuple[dict[str, Any], str]]  # of an array task: (cell as plain data, its folder)
@@ -164,20 +164,26 @@ class SlurmExecutor:
                 del waiting[folder]
                 if folder not in started:
                     on_start(cell)
-                on_end(cell, record or self._lost(cell, folder, queue))
+                if record is None or record["status"] == "interrupted":
+                    record = self._explained(cell, folder, queue, record)
+                on_end(cell, record)
             if waiting:
                 time.sleep(POLL_SECONDS)
         if not (queue := slurm_queue.ask(self.results)).unknown:
             ledger.forget_ended(self.results, queue.entries)
 
-    def _lost(self, cell: Cell, folder: Path, queue: Queue) -> Record:
-        """The record of a cell whose job ended without leaving one."""
+    def _explained(self, cell: Cell, folder: Path, queue: Queue, record: Record | None) -> Record:
+        """The record of a cell whose job ended too early, with what SLURM says about it."""
         job, log = queue.job_of(folder)
         status, reason = slurm_queue.why_ended(job)
-        tail = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if log and log.is_file() else []
-        record = cell.record(status, error=reason, log_tail=tail)
-        write_first_record(folder, record)
-        return read_record(folder) or record
+        if record is None:
+            tail = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if log and log.is_file() else []
+            record = cell.record(status, error=f"{reason}, and left no record", log_tail=tail)
+            write_first_record(folder, record)
+            return read_record(folder) or record
+        record["error"] += f"; {reason}"
+        write_record(folder, record)
+        return record
 
 
 class NodeTask:

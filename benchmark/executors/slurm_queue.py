@@ -89,7 +89,7 @@ def ask(results: Path) -> Queue:
 
 
 def why_ended(job: str | None) -> tuple[str, str]:
-    """(status, reason) of a job that left no record. Clusters without accounting remember it for some minutes only."""
+    """(status, reason) of a job that is gone. Clusters without accounting remember it for some minutes only."""
     if job is None:
         return "interrupted", "its job left SLURM's queue, and its number is not known"
     code, text, _ = _call("sacct", "--allocations", "--noheader", "--parsable2", "--format=State,ExitCode", f"--jobs={job}")
@@ -101,7 +101,7 @@ def why_ended(job: str | None) -> tuple[str, str]:
     if not state:
         return "interrupted", f"SLURM job {job} ended, and SLURM no longer knows why"
     status = STATUS.get(state.split()[0], "interrupted")
-    return status, f"SLURM job {job} ended without leaving a record: {state}, exit code {exit_code}"
+    return status, f"SLURM job {job} ended as {state}, exit code {exit_code}"
 
 
 def max_array_size() -> int:
@@ -119,12 +119,12 @@ def probe(results: Path, options: SlurmOptions, cell: Cell) -> None:
     Raises:
         UserError: the node can't, or SLURM gives no node on these terms.
     """
-    from benchmark.data import data_folder  # imports torch
-
-    terms = repr((options, cell.device, sys.executable, str(data_folder()), os.getcwd()))
+    terms = repr((options, cell.device, sys.executable, os.environ.get("DGCBENCH_DATA"), os.getcwd()))
     mark = results / ledger.FOLDER / f".probed-{hashlib.sha256(terms.encode()).hexdigest()[:12]}"
     if mark.exists():
         return
+    from benchmark.data import data_folder  # imports torch
+
     token = results / ledger.FOLDER / f".probe-{secrets.token_hex(8)}"
     token.parent.mkdir(parents=True, exist_ok=True)
     token.touch()

@@ -1,4 +1,4 @@
-"""A SLURM cluster of one node on the loopback address, for tests: `python tests/slurm/cluster.py FOLDER` runs one.
+"""A SLURM cluster of one node on the loopback address, for tests: `python tests/slurm/slurm_cluster.py FOLDER` runs one.
 
 Everything is its own: folder, munge key and socket, ports, configuration. It needs root and Debian's packages slurmctld,
 slurmd, slurm-client and munge, touches no service of the system, and ends with the process that started it.
@@ -8,6 +8,7 @@ There is no accounting (slurmdbd), as on many small clusters.
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -44,13 +45,14 @@ MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
 SlurmdTimeout=10
-KillWait=10
+KillWait=30
 MinJobAge=300
 MaxArraySize={max_array_size}
+EnforcePartLimits=ALL
+SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} Sockets=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory={memory} Gres=gpu:1
 PartitionName=main Nodes={host} Default=YES MaxTime=60 State=UP
-PartitionName=short Nodes={host} MaxTime=2 OverTimeLimit=0 State=UP
 """
 
 
@@ -108,9 +110,13 @@ class Cluster:
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen([name, *arguments], env=self.env, stdout=log, stderr=log)
 
-    def kill(self, name: str) -> None:
-        self.processes[name].kill()
-        self.processes[name].wait()
+    def die(self) -> None:
+        """The node loses power: slurmd and all that it has started, at once."""
+        pids = _descendants(self.processes["slurmd"].pid) | _steps(str(self.folder))
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.processes["slurmd"].wait()
 
     def stop(self) -> None:
         if "slurmctld" in self.processes:
@@ -135,13 +141,31 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(folder: Path, cpus: int = 2) -> Iterator[Cluster]:
+def running(folder: Path, cpus: int = 4) -> Iterator[Cluster]:
     cluster = Cluster(folder, cpus)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
+
+
+def _steps(folder: str) -> set[int]:
+    """slurmstepd processes of this cluster, which detach from slurmd, and all that they have started."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"slurmstepd" in (path / "cmdline").read_bytes() and folder.encode() in (path / "environ").read_bytes():
+                found |= _descendants(int(path.name))
+    return found
+
+
+def _descendants(pid: int) -> set[int]:
+    found = {pid}
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found |= _descendants(int(child))
+    return found
 
 
 def _path() -> str:
