@@ -112,15 +112,13 @@ class Cluster:
 
     def die(self) -> None:
         """The node loses power: slurmd and all that it has started, at once."""
-        pids = _descendants(self.processes["slurmd"].pid) | _steps(str(self.folder))
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(_descendants(self.processes["slurmd"].pid) | _steps(str(self.folder)))
         self.processes["slurmd"].wait()
 
     def stop(self) -> None:
         if "slurmctld" in self.processes:
             self.run("scancel", "--user=root", "--signal=KILL", check=False)
+        _kill(_steps(str(self.folder)))
         for process in reversed(self.processes.values()):
             process.terminate()
         for process in reversed(self.processes.values()):
@@ -160,6 +158,12 @@ def _steps(folder: str) -> set[int]:
     return found
 
 
+def _kill(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _descendants(pid: int) -> set[int]:
     found = {pid}
     with contextlib.suppress(OSError):
@@ -189,6 +193,7 @@ def _wait_for(condition, what: str, log=lambda: "", seconds: float = 60) -> None
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running(Path(sys.argv[1]).resolve()) as found:
         print(f"export SLURM_CONF={found.env['SLURM_CONF']}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
