@@ -188,7 +188,7 @@ def _run(options: argparse.Namespace) -> int:
                 SlurmExecutor(results, slurm, options.time_limit).run(todo, *follow)
             else:
                 LocalExecutor(jobs, options.time_limit, *follow).run([(cell, cell.folder(results)) for cell in todo])
-                if options.fid == "inception":
+                if options.fid == "inception":  # not on SLURM: its login nodes are not for computing
                     _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
         except KeyboardInterrupt:
             print("stopped; the same command goes on where this one was", file=sys.stderr)
@@ -206,9 +206,82 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if all(record["status"] == "ok" for record in records) else 2
 
 
-        options.dataset, options.models, options.seeds, options.budget, slurm.device(options.device) if slurm else options.device,
-        _overrides(options), options.clusters, tuple(options.plugins), options.threads, options.fid, options.fid_n,
-        elsewhere=slurm is not None,
+def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
+    """FID of those cells that have ended well and lack it, in a process of its own, which says what it could not do."""
+    from benchmark.results import read_record
+
+    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    if good:
+        plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
+        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
+        subprocess.run(command)
+
+
+def _fid(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.errors import unknown
+    from benchmark.generation import EXTRACTORS, Wanted
+    from benchmark.remeasure import finished, remeasure
+
+    for name in set(options.extractors) - set(EXTRACTORS):
+        raise unknown("extractor", name, EXTRACTORS)
+    folders = finished(options.folders)
+    try:
+        draws = 1 if "inception" in options.extractors and not torch.cuda.is_available() else Wanted.draws
+        wanted = Wanted(options.fid_n, options.draws or draws, options.references, options.per_cluster)
+        failures = remeasure(folders, options.extractors, wanted, options.plugins)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    for folder, reason in failures.items():
+        print(f"{folder}: {reason}", file=sys.stderr)
+    print(f"{len(folders) - len(failures)} of {len(folders)} cells have what was asked for; `tables` shows it", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def _fid_weights(options: argparse.Namespace) -> int:
+    from benchmark.data import data_folder
+    from benchmark.fid.weights import obtain
+
+    print(f"the FID weights are in {obtain(data_folder())}, verified")
+    return 0
+
+
+def _fid_classifier(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.data import data_folder, dataset_digest
+    from benchmark.fid.classifier import made_here
+    from benchmark.generation import Unavailable, train_classifier
+    from benchmark.registry import Registry
+
+    registry = Registry(options.plugins)
+    dataset = registry.dataset(options.dataset, data_folder())
+    dataset.fetch()
+    digest = dataset_digest(dataset)
+    try:
+        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    except Unavailable as reason:
+        raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
+    path = options.out or made_here(data_folder(), digest)
+    trained.save(path)
+    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
+    return 0
+
+
+def _slurm_options(options: argparse.Namespace) -> "SlurmOptions | None":
+    from benchmark.executors.slurm import require_slurm
+    from benchmark.executors.slurm_options import SlurmOptions
+
+    if options.executor != "slurm":
+        if options.slurm or options.slurm_file or options.per_gpu or options.detach:
+            raise UserError("--slurm, --slurm-file, --per-gpu and --detach need --executor slurm")
+        return None
+    if options.jobs:
+        raise UserError("--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time")
+    require_slurm()
+    return SlurmOptions.read(options.slurm_file, options.slurm, options.per_gpu, options.device)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What needs no SLURM: options, arrays, the queue's answers, following jobs, and a sweep through stand-ins for SLURM's programs."""
+"""What needs no SLURM: options, arrays, the queue's answers, following jobs, and a sweep through stand-ins for its programs."""
 
 import json
 import os
@@ -151,9 +151,14 @@ def test_a_queue_that_does_not_answer_proves_nothing(tmp_path, programs):
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("CANCELLED by 0", "interrupted"), ("NODE_FAIL", "interrupted"), ("TIMEOUT", "timed_out"), ("OUT_OF_MEMORY", "out_of_memory"),
-     ("FAILED", "failed")],
-)  # fmt: skip
+    [
+        ("CANCELLED by 0", "interrupted"),
+        ("NODE_FAIL", "interrupted"),
+        ("TIMEOUT", "timed_out"),
+        ("OUT_OF_MEMORY", "out_of_memory"),
+        ("FAILED", "failed"),
+    ],
+)
 def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkeypatch, state, status):
     monkeypatch.setattr(slurm, "UNSEEN_SECONDS", 0.0)
     monkeypatch.setattr(slurm, "POLL_SECONDS", 0.0)
@@ -170,7 +175,8 @@ def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkey
 
 
 def test_without_accounting_the_controller_is_asked(programs):
-    programs(sacct="echo 'Slurm accounting storage is disabled' >&2; exit 1", scontrol="echo 'JobId=3 JobState=NODE_FAIL ExitCode=0:9'")
+    programs(sacct="echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    programs(scontrol="echo 'JobId=3 JobState=NODE_FAIL ExitCode=0:9'")
     assert slurm_queue.why_ended("3") == ("interrupted", "SLURM job 3 ended as NODE_FAIL, exit code 0:9")
     programs(scontrol="exit 1")
     assert slurm_queue.why_ended("3") == ("interrupted", "SLURM job 3 ended, and SLURM no longer knows why")
