@@ -1,6 +1,7 @@
-"""The command line: python -m benchmark run | tables | report | fid | list | info | data | doctor."""
+"""The command line: python -m benchmark run | status | tables | report | fid | list | info | data | doctor."""
 
 import argparse
+import contextlib
 import errno
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
+    from benchmark.executors.slurm_options import SlurmOptions
     from benchmark.sweep import Request
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
@@ -72,7 +74,14 @@ def _parser() -> argparse.ArgumentParser:
                      "or all there are)")
     run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
-    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why, and stop")
+    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why (with slurm: the scripts), and stop")
+    run.add_argument("--executor", choices=("local", "slurm"), default="local", help="slurm: as jobs on a cluster, see "
+                     "docs/slurm.md (default: %(default)s)")
+    run.add_argument("--slurm", action="append", default=[], metavar="KEY=VALUE", help="what the jobs ask for: partition, "
+                     "account, qos, time, gpus, cpus, memory, parallel (jobs at a time), requeues, sbatch.OPTION; several times")
+    run.add_argument("--slurm-file", type=Path, metavar="FILE.toml", help="the same in a file")
+    run.add_argument("--per-gpu", type=_positive, metavar="N", help="cells of a model that share a job and its GPU (default: 1)")
+    run.add_argument("--detach", action="store_true", help="with slurm: submit and return; the same command follows the jobs")
     run.set_defaults(command=_run)
 
     fid = commands.add_parser("fid", help="measure FID of finished cells, into their records")
@@ -85,13 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
     fid.set_defaults(command=_fid)
 
+    status = commands.add_parser("status", help="which cells have ended, run, wait or failed, here and on SLURM")
+    status.set_defaults(command=_status)
     tables = commands.add_parser("tables", help="write the tables of everything under a results folder")
     tables.add_argument("--paper", metavar="NAME", help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade")
     tables.add_argument("--sweep", metavar="NAME", help="only the table of a named sweep")
     tables.set_defaults(command=_tables)
     report = commands.add_parser("report", help="write one HTML page of everything under a results folder")
     report.set_defaults(command=_report)
-    for command in (run, tables, report):
+    for command in (run, status, tables, report):
         command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
     list_ = commands.add_parser("list", help="models and data sets, and plugins that could not be loaded")
@@ -123,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("folder", type=Path)
     cell.add_argument("progress", type=int)
     cell.set_defaults(command=_cell)
+    probe = commands.add_parser("_probe")  # not listed either; run on a node
+    probe.add_argument("token", type=Path)
+    probe.add_argument("device")
+    probe.add_argument("data", type=Path, nargs="?")
+    probe.set_defaults(command=_probe)
     return parser
 
 
@@ -139,19 +155,21 @@ def _names(text: str) -> tuple[str, ...]:
 def _run(options: argparse.Namespace) -> int:
     from benchmark import campaigns, sweep
     from benchmark.executors.local import LocalExecutor
+    from benchmark.executors.slurm import SlurmExecutor
     from benchmark.papers import sweep_tables
     from benchmark.progress import Progress
     from benchmark.provenance import available_cores
     from benchmark.tables import build
 
+    slurm = _slurm_options(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
-    plan = sweep.join([sweep.make_plan(request) for request in _requests(options)])
+    plan = sweep.join([sweep.make_plan(request) for request in _requests(options, slurm)])
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
     results: Path = options.results
     todo = sweep.remaining(plan, results, options.retry)
-    jobs = options.jobs or (available_cores() if plan.device == "cpu" else 1)
+    jobs = slurm.parallel * slurm.per_gpu if slurm else options.jobs or (available_cores() if plan.device == "cpu" else 1)
     print(
         f"{plan.title}: {plan.budget} budget on {plan.device}, {len(plan.cells)} cells, "
         f"{len(plan.cells) - len(todo)} of them done, {jobs} at a time; results in {results}",
@@ -160,14 +178,23 @@ def _run(options: argparse.Namespace) -> int:
     if options.dry_run:
         for cell in todo:
             print(f"{cell.title}: {sweep.why_not_done(cell, results)}")
+        if slurm:
+            print(*SlurmExecutor(results, slurm, options.time_limit).scripts(todo), sep="\n")
         return 0
-    with sweep.only_sweep(results):
+    if slurm and options.detach:
+        SlurmExecutor(results, slurm, options.time_limit).submit(todo)
+        print("`python -m benchmark status` shows the jobs; the same command without --detach follows them", file=sys.stderr)
+        return 0
+    with contextlib.nullcontext() if slurm else sweep.only_local_sweep(results, todo):
         progress = Progress(len(todo), jobs)
-        executor = LocalExecutor(jobs, options.time_limit, progress.start, progress.update, progress.end)
+        follow = (progress.start, progress.update, progress.end)
         try:
-            executor.run([(cell, cell.folder(results)) for cell in todo])
-            if options.fid == "inception":
-                _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
+            if slurm:
+                SlurmExecutor(results, slurm, options.time_limit).run(todo, *follow)
+            else:
+                LocalExecutor(jobs, options.time_limit, *follow).run([(cell, cell.folder(results)) for cell in todo])
+                if options.fid == "inception":  # not on SLURM: its login nodes are not for computing
+                    _fid_afterwards([cell.folder(results) for cell in plan.cells], options)
         except KeyboardInterrupt:
             print("stopped; the same command goes on where this one was", file=sys.stderr)
             return 130
@@ -252,12 +279,13 @@ def _fid_classifier(options: argparse.Namespace) -> int:
     return 0
 
 
-def _requests(options: argparse.Namespace) -> "list[Request]":
+def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "list[Request]":
     from benchmark import campaigns
     from benchmark.sweep import Request
 
-    common = {"budget": options.budget, "device": options.device, "plugins": tuple(options.plugins), "threads": options.threads,
-              "fid": options.fid, "fid_n": options.fid_n}  # fmt: skip
+    device = slurm.device(options.device) if slurm else options.device
+    common = {"budget": options.budget, "device": device, "plugins": tuple(options.plugins), "threads": options.threads,
+              "fid": options.fid, "fid_n": options.fid_n, "elsewhere": slurm is not None}  # fmt: skip
     if options.sweep or options.protocol == "paper":
         given = [name for name in ("overrides", "clusters") if getattr(options, name)]
         given += ["models"] if options.sweep and options.models else []
@@ -273,6 +301,20 @@ def _requests(options: argparse.Namespace) -> "list[Request]":
         return campaigns.paper_requests(options.dataset or "digits", options.models, common, options.seeds)
     dataset, seeds = options.dataset or "digits", options.seeds or 3
     return [Request(dataset, options.models, seeds, overrides=_overrides(options), clusters=options.clusters, **common)]
+
+
+def _slurm_options(options: argparse.Namespace) -> "SlurmOptions | None":
+    from benchmark.executors.slurm import require_slurm
+    from benchmark.executors.slurm_options import SlurmOptions
+
+    if options.executor != "slurm":
+        if options.slurm or options.slurm_file or options.per_gpu or options.detach:
+            raise UserError("--slurm, --slurm-file, --per-gpu and --detach need --executor slurm")
+        return None
+    if options.jobs:
+        raise UserError("--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time")
+    require_slurm()
+    return SlurmOptions.read(options.slurm_file, options.slurm, options.per_gpu, options.device)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
@@ -346,6 +388,18 @@ def _doctor(options: argparse.Namespace) -> int:
     from benchmark import inspection
 
     return inspection.print_doctor()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from benchmark.status import print_status
+
+    return print_status(options.results)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from benchmark.executors.slurm_queue import answer_probe
+
+    return answer_probe(options.token, options.device, options.data)
 
 
 def _cell(options: argparse.Namespace) -> int:

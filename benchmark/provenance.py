@@ -14,6 +14,7 @@ from typing import Any
 import benchmark
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
+CELLS_AT_A_TIME = "DGCBENCH_CELLS_AT_A_TIME"  # set by the executor for its cells: neighbours spoil timings
 ROOT = Path(benchmark.__file__).resolve().parent.parent
 
 
@@ -32,6 +33,8 @@ def describe_machine(device: str) -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": available_cores(),
         "threads": torch.get_num_threads(),
+        "cells_at_a_time": int(os.environ.get(CELLS_AT_A_TIME, 1)),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
         "device": device,
         "precision": torch.get_float32_matmul_precision(),
         "mode": "eager",

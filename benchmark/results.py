@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from benchmark.errors import UserError
 
 SCHEMA = 1
+OUTCOME = ("status", "key", "seed", "metrics", "diagnostics", "parameters", "last_losses")  # not times, not hosts
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 
 Record = dict[str, Any]
@@ -19,7 +21,7 @@ Record = dict[str, Any]
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, also when the disk is full or the power goes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")  # several machines may share the folder
     try:
         with open(temporary, "w") as file:
             file.write(text)
@@ -34,6 +36,23 @@ def write_atomically(path: Path, text: str) -> None:
 def write_record(folder: Path, record: Record) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "record.json", json.dumps({"schema": SCHEMA, **record}, indent=1))
+
+
+def write_first_record(folder: Path, record: Record) -> bool:
+    """Write a record unless there is one: whoever speaks for a process that is gone must not overrule the process itself.
+
+    Returns whether it was written. Linking fails where the name is taken, on every file system and without a lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".first.{platform.node()}.{os.getpid()}"
+    write_atomically(temporary, json.dumps({"schema": SCHEMA, **record}, indent=1))
+    try:
+        os.link(temporary, folder / "record.json")
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
 
 
 def read_record(folder: Path) -> Record | None:
@@ -56,12 +75,47 @@ def read_record(folder: Path) -> Record | None:
     return record
 
 
+def roots(results: Path) -> list[Path]:
+    """The folders of runs: a results folder's own, and those of results folders copied into its `merged`."""
+    return [results / "runs", *sorted(results.glob("merged/*/runs"))]
+
+
+def find_record(results: list[Path], folder: Path) -> Record | None:
+    """A cell's record from the first of several `roots` that has one; `folder` is the cell's in the first of them."""
+    inside = folder.relative_to(results[0])
+    return next((record for root in results if (record := read_record(root / inside)) is not None), None)
+
+
 def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
-    """(folder, record) of every cell under a results folder, in the order of the paths."""
-    for path in sorted((results / "runs").glob("*/*/*/seed-*/record.json")):
-        record = read_record(path.parent)
-        if record is not None:
-            yield path.parent, record
+    """(folder, record) of every cell under a results folder, in the order of the paths.
+
+    A cell that is there twice counts once if both copies say the same (up to times and hosts). A copy that was
+    interrupted yields to one that ended.
+
+    Raises:
+        UserError: two copies of a cell say different things.
+    """
+    found: dict[tuple[str, int], tuple[Path, Record]] = {}
+    for root in roots(results):
+        for path in sorted(root.glob("*/*/*/seed-*/record.json")):
+            record = read_record(path.parent)
+            if record is None:
+                continue
+            cell = (record["digest"], record["seed"])
+            if cell in found and record["status"] != "interrupted" and found[cell][1]["status"] != "interrupted":
+                _require_same(found[cell], (path.parent, record))
+            elif cell not in found or found[cell][1]["status"] == "interrupted":
+                found[cell] = (path.parent, record)
+    yield from found.values()
+
+
+def _require_same(a: tuple[Path, Record], b: tuple[Path, Record]) -> None:
+    differing = [name for name in OUTCOME if a[1].get(name) != b[1].get(name)]
+    if differing:
+        raise UserError(
+            f"{a[0]} and {b[0]} are runs of the same cell with different outcomes ({', '.join(differing)}); "
+            "delete the one that shall not count"
+        )
 
 
 def table(records: list[Record]) -> pd.DataFrame:

@@ -13,9 +13,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark import ledger
 from benchmark.cell import Cell
 from benchmark.errors import UserError
-from benchmark.results import Record, read_record
+from benchmark.executors import slurm_queue
+from benchmark.results import Record, find_record, read_record, roots
 
 CONTINUED = ("interrupted",)  # statuses that an ordinary run goes on with; the other failures need --retry
 
@@ -34,6 +36,7 @@ class Request:
         fid, fid_n: see `benchmark.cell.Cell`.
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
+        elsewhere: cells run on other machines, so that this one needs no GPU.
     """
 
     dataset: str
@@ -49,6 +52,7 @@ class Request:
     fid_n: int = 10_000
     protocol: str = "neutral"
     variants: tuple[Mapping[str, str], ...] = ({},)
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def plan(request: Request) -> Plan:
     from benchmark.registry import Registry
     from benchmark.training import TRAINING_VERSION
 
-    if request.device == "cuda" and not torch.cuda.is_available():
+    if request.device == "cuda" and not (request.elsewhere or torch.cuda.is_available()):
         raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
     if request.fid == "inception" and not weights.here(data_folder()):
         raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
@@ -147,9 +151,9 @@ def join(plans: Sequence[Plan]) -> Plan:
 
 def remaining(plan: Plan, results: Path, retry: bool) -> list[Cell]:
     """The cells that have not ended yet; with `retry` also those that ended badly."""
-    todo = []
+    todo, places = [], roots(results)
     for cell in plan.cells:
-        record = read_record(cell.folder(results))
+        record = find_record(places, cell.folder(results))
         if record is None or record["status"] in CONTINUED or (retry and record["status"] != "ok"):
             todo.append(cell)
     return todo
@@ -158,7 +162,7 @@ def remaining(plan: Plan, results: Path, retry: bool) -> list[Cell]:
 def final_record(cell: Cell, results: Path) -> Record:
     """A cell's record after the sweep; if even that could not be written, one that says so."""
     missing = cell.record("failed", error="no record could be written; is the disk full?")
-    return read_record(cell.folder(results)) or missing
+    return find_record(roots(results), cell.folder(results)) or missing
 
 
 def why_not_done(cell: Cell, results: Path) -> str:
@@ -185,6 +189,24 @@ def _differences(new: dict[str, object], old: dict[str, object], prefix: str = "
 
 
 @contextlib.contextmanager
+def only_local_sweep(results: Path, cells: list[Cell]) -> Iterator[None]:
+    """Hold the results folder for a sweep on this machine, and let `status` know of it while it lasts."""
+    results = results.absolute()
+    with only_sweep(results):
+        folders = [cell.folder(results) for cell in cells]
+        if busy := slurm_queue.ask(results).entries.keys() & set(folders):
+            raise UserError(
+                f"{len(busy)} of these cells are in SLURM's queue; follow them with --executor slurm, or cancel their jobs "
+                f"(scancel), the names are in {results / ledger.FOLDER}"
+            )
+        note = ledger.new(results, "local", [[folder] for folder in folders])
+        try:
+            yield
+        finally:
+            note.forget(results)
+
+
+@contextlib.contextmanager
 def only_sweep(results: Path) -> Iterator[None]:
     """Hold the results folder for one sweep; the system lets go of it however this process ends."""
     try:
@@ -197,5 +219,7 @@ def only_sweep(results: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another sweep is running in {results}; wait for it, or choose another --results") from None
+        except OSError:  # a file system without locks: that this is the only sweep is then up to the user
+            pass
         yield
 

@@ -4,27 +4,32 @@ The parent's side is `LocalExecutor`, the child's side is `serve`. Between them:
     standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child stops
     a progress pipe   one JSON line whenever the Trainer reads its losses
     log.txt           standard output and standard error of the child
+and for whoever else wants to know, the parent keeps `progress.json` in the folder of each running cell: its last progress
+message, renewed every few seconds as a sign of life.
 """
 
 import contextlib
 import json
 import os
+import platform
 import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmark.cell import Cell, run_cell
+from benchmark.provenance import CELLS_AT_A_TIME
 from benchmark.results import Record, read_record, write_atomically, write_record
 
 GRACE_SECONDS = 20.0  # from the request to stop, in which a checkpoint is written, to the kill
 PROGRESS_SECONDS = 0.5
+ALIVE_SECONDS = 10.0  # between two signs of life of a running cell
 LOG_TAIL_LINES = 20
 STOPPED_BY = {signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP}
 
@@ -39,6 +44,8 @@ class _Running:
     buffer: bytes = b""
     stop_reason: str | None = None  # status to record, once the parent has asked it to stop
     kill_at: float = float("inf")
+    message: dict[str, Any] = field(default_factory=dict)  # the last one on the progress pipe
+    shown: float = float("-inf")  # when progress.json was last written
 
 
 class LocalExecutor:
@@ -60,22 +67,36 @@ class LocalExecutor:
         self.jobs, self.time_limit = jobs, time_limit
         self.on_start, self.on_progress, self.on_end = on_start, on_progress, on_end
         self._running: list[_Running] = []
+        self._stopped = False
         self._selector = selectors.DefaultSelector()
 
     def run(self, cells: Iterable[tuple[Cell, Path]]) -> None:
         """Run all cells. On KeyboardInterrupt the running ones write their checkpoints first."""
         queue = list(cells)
         try:
-            while queue or self._running:
-                while queue and len(self._running) < self.jobs:
+            while (queue and not self._stopped) or self._running:
+                while queue and not self._stopped and len(self._running) < self.jobs:
                     self._start(*queue.pop(0))
                 self._watch()
         except BaseException:
-            for running in self._running:
-                self._ask_to_stop(running, "interrupted")
+            self.stop()
             while self._running:
                 self._watch()
             raise
+
+    def stop(self) -> None:
+        """Start no more cells, and have the running ones write their checkpoints and end. A signal handler may call this."""
+        self._stopped = True
+        for running in self._running:
+            self._ask_to_stop(running, "interrupted")
+
+    def wait_for_processes(self) -> None:
+        """After `stop`: return when the processes of all cells have ended; those that take too long are killed."""
+        while waiting := [running for running in self._running if not _has_ended(running.process.pid)]:
+            for running in waiting:
+                if time.monotonic() > running.kill_at:
+                    _signal_group(running.process.pid, signal.SIGKILL)
+            time.sleep(0.05)
 
     def _start(self, cell: Cell, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +104,7 @@ class LocalExecutor:
         write_atomically(folder / "cell.json", json.dumps(vars(cell), indent=1))
         threads = {f"{name}_NUM_THREADS": str(cell.threads) for name in ("OMP", "MKL", "OPENBLAS")}
         read_end, write_end = os.pipe()
-        with open(folder / "log.txt", "a") as log:
+        with open(folder / "log.txt", "a") as log, _without_usr2():
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmark", "_cell", str(folder), str(write_end)],
                 stdin=subprocess.PIPE,
@@ -91,7 +112,7 @@ class LocalExecutor:
                 stderr=log,
                 pass_fds=(write_end,),
                 start_new_session=True,  # its own process group, which can be ended as a whole
-                env={**os.environ, **threads, "MPLBACKEND": "Agg", "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **threads, "MPLBACKEND": "Agg", "PYTHONUNBUFFERED": "1", CELLS_AT_A_TIME: str(self.jobs)},
             )
         os.close(write_end)
         running = _Running(cell, folder, process, read_end)
@@ -111,6 +132,8 @@ class LocalExecutor:
                 _signal_group(running.process.pid, signal.SIGKILL)
             if running.process.poll() is not None:
                 self._collect(running)
+            elif now - running.shown > ALIVE_SECONDS:
+                self._show(running)
 
     def _read_progress(self, running: _Running) -> None:
         data = os.read(running.progress, 65536)
@@ -119,7 +142,16 @@ class LocalExecutor:
             return
         *lines, running.buffer = (running.buffer + data).split(b"\n")
         if lines:
-            self.on_progress(running.cell, json.loads(lines[-1]))
+            with contextlib.suppress(ValueError):  # half a line: a signal handler may have come between its parts
+                running.message = json.loads(lines[-1])
+                self.on_progress(running.cell, running.message)
+
+    def _show(self, running: _Running) -> None:
+        running.shown = time.monotonic()
+        job = os.environ.get("SLURM_JOB_ID")
+        sign = {"host": platform.node(), "pid": running.process.pid, "job": job, **running.message}
+        with contextlib.suppress(OSError):  # a full disk is told by what matters more
+            write_atomically(running.folder / "progress.json", json.dumps(sign))
 
     def _ask_to_stop(self, running: _Running, status: str) -> None:
         if running.stop_reason is None:
@@ -135,6 +167,8 @@ class LocalExecutor:
         if running.process.stdin is not None:
             running.process.stdin.close()
         _signal_group(running.process.pid, signal.SIGKILL)  # whatever the cell has started and left behind
+        with contextlib.suppress(OSError):
+            (running.folder / "progress.json").unlink()
         self.on_end(running.cell, self._final_record(running))
 
     def _final_record(self, running: _Running) -> Record:
@@ -174,6 +208,27 @@ def _explain(returncode: int) -> tuple[str, str]:
         hint = " (somebody, or the system when memory ran out)" if -returncode == signal.SIGKILL else ""
         return "interrupted", f"the process was ended by {name}{hint}"
     return "failed", f"the process was ended by {name}"
+
+
+@contextlib.contextmanager
+def _without_usr2() -> Iterator[None]:
+    """Processes started in here never see SIGUSR2, by which SLURM announces the end of a job to all of its processes.
+
+    It is for the parent, which passes it on as a request to stop; untreated it would end the cell at once.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _has_ended(pid: int) -> bool:
+    """Unlike Popen.poll, this can be asked in a signal handler that interrupted a Popen.poll."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _signal_group(pid: int, signum: int) -> None:
