@@ -23,7 +23,7 @@ from benchmark.fid.extractor import Extractor
 from benchmark.fid.moments import Progress, write_arrays
 from benchmark.fid.weights import Parameters, parameter_digest
 
-CLASSIFIER_VERSION = 1  # raise it when network or training change; trained weights of older versions are then made again
+CLASSIFIER_VERSION = 2  # raise it when network or training change; trained weights of older versions are then made again
 FEATURES = 64
 WIDTHS = (16, 32, 64)
 BATCH_SIZE = 128
