@@ -1,6 +1,7 @@
 """Features of many images to moments, in chunks, so that it can be stopped and continued; and a cache for real images."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -81,7 +82,7 @@ def locked(path: Path) -> Iterator[None]:
     In a folder that can't be written there is nothing to be made, and nothing to hold.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = open(path.with_suffix(".lock"), "w")  # noqa: SIM115  (closed below)
     except OSError:
         yield
@@ -100,9 +101,21 @@ def kept_if_possible(path: Path) -> Iterator[None]:
         warnings.warn(f"{path} can't be kept ({error.strerror}); it will be computed again", RuntimeWarning, stacklevel=3)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of a cache, but not where its user has taken away the right to write, which root would not notice.
+
+    Raises:
+        OSError: there it can't be made.
+    """
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.stat().st_mode & 0o222:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(temporary, "wb") as file:

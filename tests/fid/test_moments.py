@@ -127,6 +127,15 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path):
         assert cached_moments(tmp_path / "file" / "moments", {}, lambda _: FOUND).n == 3
 
 
+def test_a_folder_marked_as_read_only_is_left_alone_also_by_root(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o555)
+    with pytest.warns(RuntimeWarning, match="Permission denied"):
+        assert cached_moments(folder / "fid" / "moments", {}, lambda _: FOUND).n == 3
+    assert not (folder / "fid").exists()
+
+
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, os.strerror(28))
