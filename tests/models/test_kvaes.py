@@ -8,17 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.stats import multivariate_normal
-from sklearn.metrics import adjusted_rand_score
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from benchmark import config
 from benchmark.api import DataSpec, Once, Stage
-from benchmark.data import data_spec
 from benchmark.errors import UserError
 from benchmark.evaluation import diagnose
 from benchmark.registry import Registry
-from benchmark.seeding import start
 from benchmark.training import Trainer
 
 K, B, J, N = 3, 8, 2, 60
@@ -304,7 +301,7 @@ def test_empty_parts_and_load_balancing(kvaes, min_share, kept, active):
 
 def test_bags_are_drawn_with_replacement(kvaes):
     model = make(kvaes, pretrain_on="bags")
-    list(model.stages(points()))[0].run()
+    next(iter(model.stages(points()))).run()
     assert model.sizes.tolist() == [N // K] * K
     bags = model.parts[:, : N // K]
     assert bags.min() >= 0
@@ -329,7 +326,8 @@ def test_the_order_of_training(kvaes):
     plan = list(make(kvaes, meta_iterations=2).stages(points()))
     names = ["share out", "pretrain", "vaes", "discriminators", "reassign", "vaes", "reset", "discriminators", "reassign"]
     assert [item.name for item in plan] == names
-    assert {item.name: item.steps for item in plan if isinstance(item, Stage)} == {"pretrain": 15, "vaes": 5, "discriminators": 15}
+    steps = {item.name: item.steps for item in plan if isinstance(item, Stage)}
+    assert steps == {"pretrain": 15, "vaes": 5, "discriminators": 15}
     plan = list(make(kvaes, meta_iterations=1, density="elbo").stages(points()))
     assert [item.name for item in plan if isinstance(item, Once)] == ["share out", "reassign"]
     plan = list(make(kvaes, meta_iterations=1, discriminator_epochs=0).stages(points()))
@@ -431,7 +429,8 @@ def test_likelihood_under_a_kernel_density_estimate(neighbour):
 
 
 @pytest.mark.parametrize(
-    "override", [{"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1}]
+    "override",
+    [{"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1}],
 )
 def test_settings_out_of_range(kvaes, override):
     with pytest.raises(UserError, match=next(iter(override))):
