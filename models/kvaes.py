@@ -100,8 +100,16 @@ class KVAEs(ClusteringModel):
         "modes3": {**QUICK_PLANE, "decoder_variance": 0.3},
         "modes5": {**QUICK_PLANE, "decoder_variance": 0.03, "vae_epochs": 0.5},
         "modes9": {**QUICK_PLANE, "vae_epochs": 0.9},
-        "digits": {"hidden": (100,), "filters": (), "discriminator_filters": ()},
-    }
+        "digits": {
+            "latent": 5, "hidden": (100,), "filters": (), "discriminator_filters": (), "lr": 2e-3, "batch_size": 50,
+            "pretrain_epochs": 1, "meta_iterations": 40, "vae_epochs": 2, "discriminator_epochs": 0.5,
+        },
+        "image": {
+            "hidden": (128, 64), "filters": (), "discriminator_filters": (), "pretrain_epochs": 0.5, "vae_epochs": 5,
+            "discriminator_epochs": 0.1,
+        },
+        "vector": {"batch_size": 100, "pretrain_epochs": 2, "meta_iterations": 20, "vae_epochs": 5},
+    }  # fmt: skip
     smoke = {
         "*": {
             "hidden": (16,), "filters": (), "discriminator_filters": (), "batch_size": 50, "pretrain_epochs": 2,
