@@ -98,7 +98,7 @@ class ClusterGAN(ClusteringModel):
     }
     quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands
         "digits": {
-            "latent": 10, "sigma": 0.2, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 1500,
+            "latent": 10, "sigma": 0.2, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 2200,
             "decode": True, "decode_steps": 60, "decode_lr": 0.02,
         },
         "image": {

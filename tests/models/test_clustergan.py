@@ -26,7 +26,8 @@ def cg():
 
 def make(cg, spec=SPEC, **overrides):
     torch.manual_seed(0)
-    resolved = config.resolve(cg.ClusterGAN, spec, K, "smoke", {k: str(v) for k, v in overrides.items()})
+    texts = {k: str(v) for k, v in {"sigma": None, **overrides}.items()}  # sigma as in the paper
+    resolved = config.resolve(cg.ClusterGAN, spec, K, "smoke", texts)
     return cg.ClusterGAN(spec, resolved)
 
 
