@@ -94,13 +94,18 @@ class MPCC(ClusteringModel):
             if self.delivery == "split" and self.latent % chunks:
                 raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
 
+    _fashion = {"width": 24, "latent": 16, "delivery": "shared"}
+    _omniglot = {"width": 16, "iterations": 120_000}
+    _cifar = {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4}
     presets = {
         "mnist": {},
-        "fashion_mnist": {"width": 24, "latent": 16, "delivery": "shared"},
-        "omniglot": {"width": 16, "latent": 24, "iterations": 120_000},
-        "omniglot_affine": {"width": 16, "latent": 24, "iterations": 120_000},
-        "cifar10": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 90_000},
-        "cifar20": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 78_000},
+        "mnist32": {},
+        "fashion_mnist": _fashion,
+        "fashion_mnist32": _fashion,
+        "omniglot": _omniglot,
+        "omniglot_affine": _omniglot,
+        "cifar10": {**_cifar, "iterations": 90_000},
+        "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
     # At the quick budget: small networks, one update of D and E per iteration, higher learning rates, and heads that learn
