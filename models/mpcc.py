@@ -108,23 +108,23 @@ class MPCC(ClusteringModel):
         "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    # At the quick budget: small networks, one update of D and E per iteration, higher learning rates, and heads that learn
-    # from the first step on (docs/models/mpcc.md).
+    # Small networks, fewer updates per iteration, higher learning rates, few latents and heads that learn from the first step
+    # on: see docs/models/mpcc.md.
     _quick = {
-        "width": 4,
-        "latent": 12,
+        "latent": 6,
+        "delivery": "embedding",
         "normalise_heads": False,
         "batch_size": 32,
-        "d_steps": 1,
+        "d_steps": 2,
         "e_steps": 1,
-        "lr": 1e-3,
-        "prior_lr": 5e-3,
+        "lr": 2e-3,
+        "prior_lr": 3e-3,
         "ema_decay": 0.99,
         "ema_start": 50,
     }
     quick = {
-        "digits": {**_quick, "image_size": 8, "map_size": 8, "iterations": 1000},
-        "image": {**_quick, "image_size": 16, "delivery": "embedding", "iterations": 2000},
+        "digits": {**_quick, "width": 2, "image_size": 8, "map_size": 8, "iterations": 1000},
+        "image": {**_quick, "width": 4, "image_size": 16, "iterations": 1500},
     }
     smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
 
