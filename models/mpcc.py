@@ -116,15 +116,15 @@ class MPCC(ClusteringModel):
         "normalise_heads": False,
         "batch_size": 32,
         "d_steps": 2,
-        "e_steps": 1,
+        "e_steps": 2,
         "lr": 2e-3,
         "prior_lr": 3e-3,
         "ema_decay": 0.99,
         "ema_start": 50,
     }
     quick = {
-        "digits": {**_quick, "width": 2, "image_size": 8, "map_size": 8, "iterations": 1000},
-        "image": {**_quick, "width": 4, "image_size": 16, "iterations": 1500},
+        "digits": {**_quick, "width": 2, "image_size": 8, "map_size": 8, "iterations": 850},
+        "image": {**_quick, "width": 4, "image_size": 16, "iterations": 1200},
     }
     smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
 
