@@ -94,32 +94,37 @@ class MPCC(ClusteringModel):
             if self.delivery == "split" and self.latent % chunks:
                 raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
 
+    _fashion = {"width": 24, "latent": 16, "delivery": "shared"}
+    _omniglot = {"width": 16, "iterations": 120_000}
+    _cifar = {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4}
     presets = {
         "mnist": {},
-        "fashion_mnist": {"width": 24, "latent": 16, "delivery": "shared"},
-        "omniglot": {"width": 16, "latent": 24, "iterations": 120_000},
-        "omniglot_affine": {"width": 16, "latent": 24, "iterations": 120_000},
-        "cifar10": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 90_000},
-        "cifar20": {"width": 96, "latent": 128, "delivery": "split", "prior_lr": 6e-4, "iterations": 78_000},
+        "mnist32": {},
+        "fashion_mnist": _fashion,
+        "fashion_mnist32": _fashion,
+        "omniglot": _omniglot,
+        "omniglot_affine": _omniglot,
+        "cifar10": {**_cifar, "iterations": 90_000},
+        "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    # At the quick budget: small networks, one update of D and E per iteration, higher learning rates, and heads that learn
-    # from the first step on (docs/models/mpcc.md).
+    # Small networks, fewer updates per iteration, higher learning rates, few latents and heads that learn from the first step
+    # on: see docs/models/mpcc.md.
     _quick = {
-        "width": 4,
-        "latent": 12,
+        "latent": 6,
+        "delivery": "embedding",
         "normalise_heads": False,
         "batch_size": 32,
-        "d_steps": 1,
-        "e_steps": 1,
-        "lr": 1e-3,
-        "prior_lr": 5e-3,
+        "d_steps": 2,
+        "e_steps": 2,
+        "lr": 2e-3,
+        "prior_lr": 3e-3,
         "ema_decay": 0.99,
         "ema_start": 50,
     }
     quick = {
-        "digits": {**_quick, "image_size": 8, "map_size": 8, "iterations": 1000},
-        "image": {**_quick, "image_size": 16, "delivery": "embedding", "iterations": 2000},
+        "digits": {**_quick, "width": 2, "image_size": 8, "map_size": 8, "iterations": 850},
+        "image": {**_quick, "width": 4, "image_size": 16, "iterations": 1200},
     }
     smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
 

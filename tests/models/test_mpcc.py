@@ -128,6 +128,9 @@ def test_parameter_counts_printed_for_cifar10(mpcc):
     [
         ("mnist", (1, 28, 28), (12, 24, "embedding", 1.6e-3, 210_000)),
         ("fashion_mnist", (1, 28, 28), (24, 16, "shared", 1.6e-3, 210_000)),
+        ("mnist32", (1, 32, 32), (12, 24, "embedding", 1.6e-3, 210_000)),
+        ("fashion_mnist32", (1, 32, 32), (24, 16, "shared", 1.6e-3, 210_000)),
+        ("omniglot_affine", (1, 32, 32), (16, 24, "embedding", 1.6e-3, 120_000)),
         ("omniglot", (1, 32, 32), (16, 24, "embedding", 1.6e-3, 120_000)),
         ("cifar10", (3, 32, 32), (96, 128, "split", 6e-4, 90_000)),
         ("cifar20", (3, 32, 32), (96, 128, "split", 6e-4, 78_000)),
