@@ -15,23 +15,24 @@ from tests.records import record
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
     """Two models on one data set, one failed run with a log, one run under a paper's protocol."""
+    results = tmp_path_factory.mktemp("results")
     models = {"vade": 0.6, "kmeans": 0.9}
     records = [record(m, seed=s, accuracy=models[m] + 0.01 * s, budget="quick") for m in models for s in (0, 1)]
     records.append(record("vade", seed=2, status="diverged", budget="quick", error="<b>NaN</b> & more"))
     records.append(record(protocol="pooled", splits=("all",)))
     for r in records:
-        folder = tmp_path / "runs" / "mnist" / r["key"]["model"] / r["digest"].replace(" ", "") / f"seed-{r['seed']}"
+        folder = results / "runs" / "mnist" / r["key"]["model"] / r["digest"].replace(" ", "") / f"seed-{r['seed']}"
         write_record(folder, r)
         (folder / "log.txt").write_text("Traceback: <i>line</i>\n")
         (folder / "curves.csv").write_text("stage,step,loss,kl\ntrain,1,2.5,\ntrain,2,1.5,\n")
     np.savez(folder / "embedding.npz", z=np.random.default_rng(0).normal(size=(60, 2)), cluster=np.arange(60) % 10)
-    return tmp_path
+    return results
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(results):
     return write_report(results).read_text()
 
@@ -94,8 +95,8 @@ def test_settings_made_by_hand_are_part_of_the_command():
     )
 
 
-def test_the_same_records_give_the_same_page_and_pictures(results):
-    first = write_report(results).read_bytes()
+def test_the_same_records_give_the_same_page_and_pictures(results, page):
+    first = page.encode()
     pictures = {p.name: p.read_bytes() for p in (results / "figures").iterdir()}
     assert {p.rsplit(".")[-1] for p in pictures} == {"png", "pdf"}
     assert write_report(results).read_bytes() == first
@@ -103,8 +104,7 @@ def test_the_same_records_give_the_same_page_and_pictures(results):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_sorting_works_in_a_browser_without_errors(results, tmp_path):
-    path = write_report(results)
+def test_sorting_works_in_a_browser_without_errors(page, tmp_path):
     probe = """<script>
     const table = document.querySelector("section table.sortable");
     const names = () => [...new Set([...table.tBodies[0].rows].map(row => row.cells[0].textContent))].join(" ");
@@ -116,7 +116,7 @@ def test_sorting_works_in_a_browser_without_errors(results, tmp_path):
     button.click();
     document.title = [before, ascending, names(), document.querySelectorAll("table").length].join("|");
     </script></body>"""
-    (tmp_path / "probe.html").write_text(path.read_text().replace("</body>", probe))
+    (tmp_path / "probe.html").write_text(page.replace("</body>", probe))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
     command = [CHROMIUM, *options, f"--user-data-dir={tmp_path}/profile", f"file://{tmp_path}/probe.html"]
     found = subprocess.run(command, capture_output=True, text=True, timeout=300)
