@@ -102,7 +102,7 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
         if (path := first / f"{picture}.png").is_file():
             found.append(_picture(path, f"{caption}, {seed}"))
     split = next((s for s in comparisons.SPLITS if s in record["metrics"]), "")
-    metrics = next(iter(record["metrics"].get(split, {}).values()), {})
+    metrics: dict[str, Any] = next(iter(record["metrics"].get(split, {}).values()), {})
     if "confusion" in metrics:
         path = figures.save(figures.confusion(metrics["confusion"]), folder, f"{name}-confusion")
         where = "" if split == "all" else f" on the {split} split"
@@ -211,8 +211,8 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
 def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
     """The commands that plan exactly these cells."""
     if protocol != "neutral":
-        models = ",".join(sorted({r["key"]["model"] for r in records}))
-        return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={models} BUDGET={budget}"
+        names = ",".join(sorted({r["key"]["model"] for r in records}))
+        return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={names} BUDGET={budget}"
     lines = []
     by_settings: dict[str, list[Record]] = {}
     for record in records:
