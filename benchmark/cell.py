@@ -117,19 +117,19 @@ def _train_and_evaluate(
     dataset = registry.dataset(cell.source, data_folder())
     if (found := dataset_digest(dataset)) != cell.key["data"]:
         raise UserError(f"data set {dataset.name} changed since the run was planned (digest {found[:12]})")
-    dataset = divide(dataset, cell.key["protocol"])
+    divided = divide(dataset, cell.key["protocol"])  # FID is of the official splits whatever the protocol
     model_class = registry.model(cell.key["model"])
-    x = torch.from_numpy(dataset.x(dataset.splits[0])).to(cell.device)
+    x = torch.from_numpy(divided.x(divided.splits[0])).to(cell.device)
 
     seeding.start(cell.seed, "init")
-    spec, settings = data_spec(dataset), config.from_dict(model_class, cell.key["config"])
+    spec, settings = data_spec(divided), config.from_dict(model_class, cell.key["config"])
     model = model_class(spec, settings).to(cell.device)
     trainer = Trainer(model, x, cell.seed, folder / "checkpoint.pt", report, stop)
     trainer.run()
 
     clock = time.monotonic()
     report("evaluate", 0, 0, 1, 1, {})
-    metrics, log_q = evaluate(model, dataset, cell.seed)
+    metrics, log_q = evaluate(model, divided, cell.seed)
     diagnostics = diagnose(model, x, cell.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     fid = measure_cell(

@@ -56,7 +56,7 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
         s = statistics.summarise(x)
         n_seeds = len(seeds[name])
         row = {"model": name, "seeds": f"{s.n}" if s.n == n_seeds else f"{s.n}/{n_seeds}", "ACC": _mean(s.mean, s.std),
-               "95 % interval": _interval(max(0, s.low), min(1, s.high)), "median [quartiles]": _median(s)}  # fmt: skip
+               "95 % interval": _interval(*np.clip([s.low, s.high], 0, 1)), "median [quartiles]": _median(s)}  # fmt: skip
         number = {"model": name, "seeds": n_seeds, **vars(s)}
         if name == best:
             row |= {"behind the best": DASH, "P(best is better)": DASH, "verdict": "highest mean"}
@@ -77,7 +77,8 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
     ]
     few = min(len(a) for a, _ in pairs.values())
     if (smallest := statistics.smallest_p(few)) * len(others) > LEVEL:
-        notes.append(f"with {few} seeds and {len(others)} comparisons no p can be below {min(1, smallest * len(others)):.2g}")
+        how_many = f"{len(others)} comparison{'s' if len(others) > 1 else ''}"
+        notes.append(f"with {few} matched seeds and {how_many} no p can be below {min(1, smallest * len(others)):.2g}")
     heading = f"### {titles.get(dataset, dataset)}, {protocol} protocol, {budget} budget: which models can be told apart"
     return Table(f"{dataset}-{protocol}-{budget}-comparison", heading, pd.DataFrame(shown), pd.DataFrame(values), notes, 1)
 

@@ -39,7 +39,7 @@ def _page(results: Path, found: Runs) -> str:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(TEMPLATE.read_text()).render(
         summary=_summary(records),
-        sections=[_section(results, name, group) for name, group in sorted(groups.items())],
+        sections=[_section(results, name, group) for name, group in sorted(groups.items(), key=_order)],
         overall=_overall(results, records),
         papers=_papers(results, records),
         failures=[_failure(folder, record) for folder, record in found if record["status"] != "ok"],
@@ -47,12 +47,19 @@ def _page(results: Path, found: Runs) -> str:
     )
 
 
+def _order(group: tuple[tuple[str, str, str], Runs]) -> tuple[str, bool, str, str]:
+    """By data set, the neutral protocol first."""
+    dataset, protocol, budget = group[0]
+    return dataset, protocol != "neutral", protocol, budget
+
+
 def _summary(records: Sequence[Record]) -> str:
     commits = sorted({str(r.get("provenance", {}).get("commit"))[:7] for r in records if r.get("provenance", {}).get("commit")})
     dates = sorted(r["started"][:10] for r in records if r.get("started"))
     good = sum(r["status"] == "ok" for r in records)
     text = f"{_count(len(records), 'run')}, {good} of them ended well"
-    text += f"; made from {dates[0]} to {dates[-1]}" if dates else ""
+    if dates:
+        text += f"; made on {dates[0]}" if dates[0] == dates[-1] else f"; made from {dates[0]} to {dates[-1]}"
     return text + (f"; commits {', '.join(commits)}" if commits else "") + "."
 
 
@@ -95,7 +102,7 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
         if (path := first / f"{picture}.png").is_file():
             found.append(_picture(path, f"{caption}, {seed}"))
     split = next((s for s in comparisons.SPLITS if s in record["metrics"]), "")
-    metrics = next(iter(record["metrics"].get(split, {}).values()), {})
+    metrics: dict[str, Any] = next(iter(record["metrics"].get(split, {}).values()), {})
     if "confusion" in metrics:
         path = figures.save(figures.confusion(metrics["confusion"]), folder, f"{name}-confusion")
         where = "" if split == "all" else f" on the {split} split"
@@ -204,8 +211,8 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
 def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
     """The commands that plan exactly these cells."""
     if protocol != "neutral":
-        models = ",".join(sorted({r["key"]["model"] for r in records}))
-        return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={models} BUDGET={budget}"
+        names = ",".join(sorted({r["key"]["model"] for r in records}))
+        return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={names} BUDGET={budget}"
     lines = []
     by_settings: dict[str, list[Record]] = {}
     for record in records:

@@ -152,7 +152,7 @@ def _one_table(
     notes = ["mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"]
     if labelled:
         notes.append("ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one")
-    if splits == ["all"]:
+    if splits == ["all"] and protocol == "neutral":
         notes.append(f"{titles.get(dataset, dataset)} has no test split: fitted and evaluated on all points, without labels")
     else:
         notes.append(PROTOCOLS[protocol])

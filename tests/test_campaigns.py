@@ -30,13 +30,14 @@ def test_a_paper_needs_each_of_its_settings_once():
     assert len(request.variants) == 6
     by_model = {r.models[0]: r for r in paper_requests("mnist", (), {}, None)}
     assert {m: (r.protocol, r.seeds) for m, r in by_model.items()} == {
-        "mpcc": ("pooled", 5), "clustergan": ("held-out", 10), "kvaes": ("neutral", 5), "gmvae": ("neutral", 5), "vade": ("pooled", 5),
+        "mpcc": ("pooled", 5), "clustergan": ("held-out", 10), "kvaes": ("neutral", 5), "gmvae": ("neutral", 5),
+        "vade": ("pooled", 5),
     }  # fmt: skip
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
 
 
 def test_data_that_no_paper_has_are_refused_with_those_that_there_are():
-    with pytest.raises(UserError, match="no paper on vade has numbers for digits; there are some for .*mnist"):
+    with pytest.raises(UserError, match=r"no paper on vade has numbers for digits; there are some for .*mnist"):
         paper_requests("digits", ("vade",), {}, None)
 
 

@@ -20,13 +20,19 @@ def test_five_seeds_are_never_separable_and_the_table_says_so():
     assert row["verdict"] == "not separable with 5 seeds"
     assert row["P(best is better)"] == "1.00"
     assert row["behind the best"] == "0.800"
-    assert any("with 5 seeds and 1 comparisons no p can be below 0.062" in note for note in table.notes)
+    assert any("with 5 matched seeds and 1 comparison no p can be below 0.062" in note for note in table.notes)
 
 
 def test_six_seeds_can_be():
     (table,) = comparison_tables([*runs("a", "d", np.linspace(0.8, 0.9, 6)), *runs("b", "d", np.linspace(0.1, 0.3, 6))])
     assert rows(table, "model")["b",]["verdict"] == "separable (p = 0.031)"
     assert rows(table, "model")["a",]["verdict"] == "highest mean"
+
+
+def test_few_seeds_give_no_interval():
+    (table,) = comparison_tables([*runs("a", "d", [0.9, 0.91]), *runs("b", "d", [0.1, 0.1, 0.11, 0.12, 0.13])])
+    assert rows(table, "model")["a",]["95 % interval"] == "–"
+    assert rows(table, "model")["b",]["95 % interval"].startswith("0.")
 
 
 def test_only_runs_with_the_same_seed_are_paired_and_failures_are_counted():

@@ -51,7 +51,8 @@ def test_another_budget_gives_no_difference_but_a_footnote():
 
 
 def test_another_protocol_or_hyper_parameter_is_another_experiment():
-    others = [*vade([0.8], protocol="neutral", splits=("train", "test")), *vade([0.8], config={"latent": 5}, by_hand={"latent": 5})]
+    others = vade([0.8], protocol="neutral", splits=("train", "test"))
+    others += vade([0.8], config={"latent": 5}, by_hand={"latent": 5})
     (table,) = paper_tables(paper("vade"), others)
     assert released(table)["ours"] == "–"
     assert released(table)["seeds"] == "0/5"

@@ -10,7 +10,8 @@ FRACTIONS = ("accuracy", "purity", "exemplar_accuracy", "nmi_geometric", "nmi", 
 
 
 def find(paper_name, table, method, dataset, metric):
-    (found,) = [n for n in numbers() if (n.paper.name, n.table, n.method, n.dataset, n.metric) == (paper_name, table, method, dataset, metric)]
+    wanted = (paper_name, table, method, dataset, metric)
+    (found,) = [n for n in numbers() if (n.paper.name, n.table, n.method, n.dataset, n.metric) == wanted]
     return found
 
 
@@ -65,9 +66,9 @@ def test_models_settings_and_data_sets_exist():
 
 
 def test_a_mistake_in_the_file_is_named(tmp_path):
-    text = '[paper.p]\ntitle="t"\nmodel="m"\nprotocol="neutral"\nrule="default"\nruns=5\nnotes=[]\n[[table]]\npaper="p"\nname="n"\n'
-    (tmp_path / "p.toml").write_text(text + 'split="train+test"\n')
-    with pytest.raises(UserError, match="table p.n: split is 'train\\+test', expected one of test, train, all"):
+    paper_text = '[paper.p]\ntitle="t"\nmodel="m"\nprotocol="neutral"\nrule="default"\nruns=5\nnotes=[]\n'
+    (tmp_path / "p.toml").write_text(f'{paper_text}[[table]]\npaper="p"\nname="n"\nsplit="train+test"\n')
+    with pytest.raises(UserError, match=r"table p.n: split is 'train\+test', expected one of test, train, all"):
         _read(tmp_path / "p.toml")
 
 

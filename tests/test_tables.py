@@ -138,6 +138,6 @@ def test_latex_has_the_structure_of_a_booktabs_table(tmp_path):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX engine is installed")
 def test_latex_compiles(tmp_path):
     (table,) = build([record("a_b", accuracy=0.5), record("c", status="failed", error="50% & more_of {it} #1")])
-    document = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + table.latex() + "\\end{document}\n"
+    document = "\\documentclass{article}\\usepackage{booktabs,xcolor}\\begin{document}\n" + table.latex() + "\\end{document}\n"
     (tmp_path / "t.tex").write_text(document)
     subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True)

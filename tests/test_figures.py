@@ -1,0 +1,46 @@
+"""Figures of several runs: what they are drawn from."""
+
+import numpy as np
+
+from benchmark.figures import confusion, critical_difference_diagram, curves, embedding, save
+
+
+def test_curves_are_the_mean_and_range_over_seeds(tmp_path):
+    for seed, values in enumerate([(1.0, 3.0, 9.0), (3.0, 5.0)]):  # the second run was stopped earlier
+        rows = "".join(f"train,{step},{v}\n" for step, v in enumerate(values))
+        (tmp_path / f"{seed}.csv").write_text(f"stage,step,loss\n{rows}")
+    (axes,) = curves([tmp_path / "0.csv", tmp_path / "1.csv", tmp_path / "missing.csv"]).axes
+    assert axes.lines[0].get_ydata().tolist() == [2.0, 4.0]
+    low, high = axes.collections[0].get_datalim(axes.transData).intervaly
+    assert (low, high) == (1.0, 5.0)
+
+
+def test_without_curves_or_embedding_there_is_no_figure(tmp_path):
+    assert curves([tmp_path / "missing.csv"]) is None
+    assert embedding(tmp_path / "missing.npz") is None
+
+
+def test_the_confusion_matrix_is_matched_also_with_surplus_clusters():
+    (axes,) = confusion([[0, 90], [10, 0], [80, 5], [0, 5]]).axes  # four clusters, two classes
+    shares = axes.images[0].get_array()
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "0", "1", "3"]
+    assert np.allclose(np.diag(shares), [80 / 90, 90 / 100])
+
+
+def test_an_embedding_of_many_dimensions_has_two_views(tmp_path):
+    z = np.random.default_rng(0).normal(size=(60, 5))
+    np.savez(tmp_path / "e.npz", z=z, cluster=np.arange(60) % 3)
+    assert [a.get_title() for a in embedding(tmp_path / "e.npz").axes] == ["principal components", "t-SNE"]
+
+
+def test_the_diagram_joins_what_is_not_separable():
+    figure = critical_difference_diagram({"a": 1.0, "b": 1.5, "c": 5.0}, 6)  # critical difference 1.35
+    joined = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
+    assert len(joined) == 1
+    assert "critical difference 1.35" in figure.axes[0].get_title()
+
+
+def test_files_have_the_same_bytes_every_time(tmp_path):
+    first = [p.read_bytes() for p in (save(confusion([[1, 0], [0, 1]]), tmp_path / n, "c") for n in "xy")]
+    assert first[0] == first[1]
+    assert (tmp_path / "x" / "c.pdf").read_bytes() == (tmp_path / "y" / "c.pdf").read_bytes()

@@ -1,0 +1,126 @@
+"""The page: self-contained, complete, sortable; looked at in headless Chromium where that is installed."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from benchmark.report import _run_command, write_report
+from benchmark.results import write_record
+from tests.records import record
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two models on one data set, one failed run with a log, one run under a paper's protocol."""
+    results = tmp_path_factory.mktemp("results")
+    models = {"vade": 0.6, "kmeans": 0.9}
+    records = [record(m, seed=s, accuracy=models[m] + 0.01 * s, budget="quick") for m in models for s in (0, 1)]
+    records.append(record("vade", seed=2, status="diverged", budget="quick", error="<b>NaN</b> & more"))
+    records.append(record(protocol="pooled", splits=("all",)))
+    for r in records:
+        folder = results / "runs" / "mnist" / r["key"]["model"] / r["digest"].replace(" ", "") / f"seed-{r['seed']}"
+        write_record(folder, r)
+        (folder / "log.txt").write_text("Traceback: <i>line</i>\n")
+        (folder / "curves.csv").write_text("stage,step,loss,kl\ntrain,1,2.5,\ntrain,2,1.5,\n")
+    np.savez(folder / "embedding.npz", z=np.random.default_rng(0).normal(size=(60, 2)), cluster=np.arange(60) % 10)
+    return results
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    return write_report(results).read_text()
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    tags = Tags(page).tags
+    loaded = [a.get("src") or a.get("href") for t, a in tags if t in ("script", "link", "img", "iframe")]
+    assert all(source is None or source.startswith("data:image/png;base64,") for source in loaded)
+    assert not re.search(r"url\(|@import", page)
+
+
+def test_tables_failures_pictures_and_records_are_there(page):
+    assert "mnist, neutral protocol, quick budget" in page
+    assert "not separable with 2 seeds" in page
+    assert ">2/3<" in page
+    assert "&lt;b&gt;NaN&lt;/b&gt; &amp; more" in page
+    assert "Traceback: &lt;i&gt;line&lt;/i&gt;" in page
+    assert "an overall ranking needs two models with runs on two data sets" in page
+    captions = {a["alt"] for t, a in Tags(page).tags if t == "img"}
+    assert {
+        "losses: mean and range over 2 seeds", "classes and clusters on the test split, seed 0",
+        "embedding, coloured by cluster, seed 0", "quality against cost: every run, and the models' means",
+    } <= captions  # fmt: skip
+
+
+def test_every_number_leads_to_its_records(page):
+    tags = Tags(page).tags
+    ids = {a["id"] for _, a in tags if "id" in a}
+    links = [a["href"][1:] for t, a in tags if t == "a"]
+    assert links
+    assert set(links) <= ids
+    assert "seed-2/record.json" in page
+
+
+def test_numbers_from_memory_are_grey(page):
+    tags = Tags(page).tags
+    assert any("memory" in a.get("class", "").split() for t, a in tags if t == "td")
+
+
+def test_every_table_names_the_command_that_makes_it(page):
+    assert "make bench DATASET=mnist MODELS=kmeans,vade SEEDS=3 BUDGET=quick" in page
+    assert "make bench DATASET=mnist PROTOCOL=paper MODELS=vade" in page
+    assert "make tables RESULTS=" in page
+
+
+def test_settings_made_by_hand_are_part_of_the_command():
+    by_hand = {"hidden": [5, 6], "decode": True}
+    assert _run_command("mnist", "neutral", "quick", [record("m", seed=4, by_hand=by_hand)]) == (
+        "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set m.decode=true'"
+    )
+
+
+def test_the_same_records_give_the_same_page_and_pictures(results, page):
+    first = page.encode()
+    pictures = {p.name: p.read_bytes() for p in (results / "figures").iterdir()}
+    assert {p.rsplit(".")[-1] for p in pictures} == {"png", "pdf"}
+    assert write_report(results).read_bytes() == first
+    assert {p.name: p.read_bytes() for p in (results / "figures").iterdir()} == pictures
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_sorting_works_in_a_browser_without_errors(page, tmp_path):
+    probe = """<script>
+    const table = document.querySelector("section table.sortable");
+    const names = () => [...new Set([...table.tBodies[0].rows].map(row => row.cells[0].textContent))].join(" ");
+    const index = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === "ACC");
+    const button = table.tHead.rows[0].cells[index].firstChild;
+    const before = names();
+    button.click();
+    const ascending = names();
+    button.click();
+    document.title = [before, ascending, names(), document.querySelectorAll("table").length].join("|");
+    </script></body>"""
+    (tmp_path / "probe.html").write_text(page.replace("</body>", probe))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    command = [CHROMIUM, *options, f"--user-data-dir={tmp_path}/profile", f"file://{tmp_path}/probe.html"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert "CONSOLE" not in found.stderr, found.stderr
+    before, ascending, descending, tables = re.search(r"<title>(.*?)</title>", found.stdout)[1].split("|")
+    assert (before, ascending, descending) == ("kmeans vade", "vade kmeans", "kmeans vade")
+    assert int(tables) > 5
