@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
-MAX_ARRAY_SIZE = 4  # so that a small sweep needs several arrays
+MAX_ARRAY_SIZE = 3  # so that a small sweep needs several arrays
 
 CONFIG = """
 ClusterName=dgctest
