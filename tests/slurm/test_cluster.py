@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -83,11 +84,12 @@ def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
     wait_for(lambda: "PENDING" in cluster.run("squeue", "--noheader", "--format=%T", f"--jobs={job}_0"))
     cluster.run("scontrol", "update", f"jobid={job}_0", "StartTime=now")  # SLURM lets a requeued job wait two minutes
     wait_for(lambda: not cluster.run("squeue", "--noheader", f"--jobs={job}_1,{job}_2"))
-    for seed in (1, 2):
-        record = wait_for(lambda seed=seed: _try(record_of, tmp_path / "slurm", seed))
-        assert record["status"] == "interrupted"
-        assert int(record["error"].split(" at step ")[1].split()[0]) >= 10
-    assert "SIGTERM" in record_of(tmp_path / "slurm", 1)["error"]
+    record = wait_for(lambda: _try(record_of, tmp_path / "slurm", 1))
+    assert record["status"] == "interrupted"
+    assert int(record["error"].split(" at step ")[1].split()[0]) >= 10
+    assert "SLURM ended the job by SIGTERM" in record["error"]
+    # SLURM kills what a dead process leaves behind, perhaps before that could write its record.
+    assert re.search(r"1 (interrupted.* 1 lost|lost)|2 interrupted", bench("status", "--results", tmp_path / "slurm").stdout)
 
     again = bench(*run)  # follows 0, submits 1 and 2
     assert "submitted 2 jobs" in again.stderr
