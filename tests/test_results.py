@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.results import SCHEMA, all_records, read_record, table, write_atomically, write_record
+from benchmark.results import SCHEMA, all_records, find_record, read_record, roots, table, write_atomically, write_record
 
 RECORD = {
     "status": "ok",
@@ -68,3 +68,37 @@ def test_the_tidy_table_has_a_row_per_split_and_rule_and_one_for_a_failure():
     assert frame["default_rule"].tolist()[:2] == [True, False]
     assert frame["accuracy"].isna().tolist() == [False, False, True]
     assert "confusion" not in frame
+
+
+def write_run(root, record):
+    folder = root / "runs" / "d" / "m" / record["digest"] / f"seed-{record['seed']}"
+    write_record(folder, record)
+    return folder
+
+
+def test_a_results_folder_copied_into_another_counts(tmp_path):
+    write_run(tmp_path, {**RECORD, "seed": 0})
+    folder = write_run(tmp_path / "merged" / "theirs", {**RECORD, "seed": 1})
+    assert [record["seed"] for _, record in all_records(tmp_path)] == [0, 1]
+    own = tmp_path / "runs" / folder.relative_to(tmp_path / "merged" / "theirs" / "runs")
+    assert find_record(roots(tmp_path), own)["seed"] == 1
+
+
+def test_a_cell_that_is_there_twice_counts_once_if_both_say_the_same_up_to_times_and_hosts(tmp_path):
+    write_run(tmp_path, {**RECORD, "provenance": {"host": "a"}})
+    write_run(tmp_path / "merged" / "theirs", {**RECORD, "provenance": {"host": "b"}, "seconds": {"train": 9.0}})
+    assert [record["provenance"]["host"] for _, record in all_records(tmp_path)] == ["a"]
+
+
+def test_two_outcomes_of_a_cell_are_an_error_that_names_both(tmp_path):
+    a = write_run(tmp_path, RECORD)
+    b = write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": "diverged", "metrics": None})
+    with pytest.raises(UserError, match=f"{a} and {b} are runs of the same cell with different outcomes \\(status, metrics\\)"):
+        list(all_records(tmp_path))
+
+
+@pytest.mark.parametrize("own", ["interrupted", "ok"])
+def test_an_interrupted_copy_yields_to_one_that_ended(tmp_path, own):
+    write_run(tmp_path, {**RECORD, "status": own})
+    write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": "ok" if own == "interrupted" else "interrupted"})
+    assert [record["status"] for _, record in all_records(tmp_path)] == ["ok"]

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
-MAX_ARRAY_SIZE = 4  # so that a small sweep needs several arrays
+MAX_ARRAY_SIZE = 3  # so that a small sweep needs several arrays
 
 CONFIG = """
 ClusterName=dgctest
@@ -112,13 +112,13 @@ class Cluster:
 
     def die(self) -> None:
         """The node loses power: slurmd and all that it has started, at once."""
-        _kill(_descendants(self.processes["slurmd"].pid) | _steps(str(self.folder)))
+        _kill({self.processes["slurmd"].pid} | _of_jobs(self.folder))
         self.processes["slurmd"].wait()
 
     def stop(self) -> None:
         if "slurmctld" in self.processes:
             self.run("scancel", "--user=root", "--signal=KILL", check=False)
-        _kill(_steps(str(self.folder)))
+        _kill(_of_jobs(self.folder))
         for process in reversed(self.processes.values()):
             process.terminate()
         for process in reversed(self.processes.values()):
@@ -148,13 +148,17 @@ def running(folder: Path, cpus: int = 4) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def _steps(folder: str) -> set[int]:
-    """slurmstepd processes of this cluster, which detach from slurmd, and all that they have started."""
+def _of_jobs(folder: Path) -> set[int]:
+    """All processes of this cluster's jobs, and the slurmstepd above each of them, which hides its own environment."""
     found = set()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"slurmstepd" in (path / "cmdline").read_bytes() and folder.encode() in (path / "environ").read_bytes():
-                found |= _descendants(int(path.name))
+            environ = (path / "environ").read_bytes()
+            if f"SLURM_CONF={folder}/".encode() in environ and b"SLURM_JOB_ID=" in environ:
+                parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                found.add(int(path.name))
+                if Path(f"/proc/{parent}/comm").read_text().startswith("slurmstepd"):
+                    found.add(int(parent))
     return found
 
 
@@ -162,14 +166,6 @@ def _kill(pids: set[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> set[int]:
-    found = {pid}
-    with contextlib.suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found |= _descendants(int(child))
-    return found
 
 
 def _path() -> str:

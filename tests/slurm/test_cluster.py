@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ LONG = ["--models", "fine", "--plugin", PLUGIN, "--set", "steps=400", "--set", "
 SLURM = ["--executor", "slurm", "--slurm", "time=10", "--slurm", "cpus=1", "--slurm", "partition=main"]
 
 
-def wait_for(condition, seconds=180):
+def wait_for(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -41,13 +42,13 @@ def in_training(results, count):
 
 
 def test_a_sweep_gives_the_records_of_a_local_one(bench, tmp_path):
-    """Six jobs, where an array may have four: two arrays, one after the other."""
-    sweep = ["run", "--plugin", PLUGIN, "--models", "kmeans,fine", "--seeds", 3, "--budget", "smoke", "--device", "cpu"]
+    """Four jobs, where an array may have three: two arrays, one after the other."""
+    sweep = ["run", "--plugin", PLUGIN, "--models", "kmeans,fine", "--seeds", 2, "--budget", "smoke", "--device", "cpu"]
     here = bench(*sweep, "--results", tmp_path / "local")
     there = bench(*sweep, *SLURM, "--results", tmp_path / "slurm")
     assert there.stderr.count("submitted") == 2
     local, slurm = (dict(sorted(_outcomes(tmp_path / name))) for name in ("local", "slurm"))
-    assert len(slurm) == 6
+    assert len(slurm) == 4
     assert slurm == local
     assert _without_seconds(here.stdout) == _without_seconds(there.stdout)
     record = record_of(tmp_path / "slurm", 0)
@@ -56,7 +57,7 @@ def test_a_sweep_gives_the_records_of_a_local_one(bench, tmp_path):
         twin = tmp_path / "slurm" / path.relative_to(tmp_path / "local")
         assert twin.exists(), path.name
     assert not list((tmp_path / "slurm" / "sweeps").glob("dgc-*"))  # nothing is left to follow
-    assert "6 of them done" in bench(*sweep, *SLURM, "--results", tmp_path / "slurm").stderr
+    assert "4 of them done" in bench(*sweep, *SLURM, "--results", tmp_path / "slurm").stderr
 
 
 def _outcomes(results):
@@ -70,12 +71,12 @@ def _without_seconds(table):
 
 
 def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
-    """Of four running jobs one is requeued, one is cancelled, one is killed, and the front end is long gone."""
-    run = ["run", *LONG, "--seeds", 4, *SLURM, "--results", tmp_path / "slurm"]
+    """Of three running jobs one is requeued, one is cancelled, one is killed, and the front end is long gone."""
+    run = ["run", *LONG, "--seeds", 3, *SLURM, "--results", tmp_path / "slurm"]
     bench(*run, "--detach")
     job = job_of(tmp_path / "slurm")
-    wait_for(lambda: in_training(tmp_path / "slurm", 4))
-    assert "4 running" in bench("status", "--results", tmp_path / "slurm").stdout
+    wait_for(lambda: in_training(tmp_path / "slurm", 3))
+    assert "3 running" in bench("status", "--results", tmp_path / "slurm").stdout
 
     cluster.run("scancel", "--signal=USR2", f"{job}_0")
     cluster.run("scancel", f"{job}_1")
@@ -83,19 +84,20 @@ def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
     wait_for(lambda: "PENDING" in cluster.run("squeue", "--noheader", "--format=%T", f"--jobs={job}_0"))
     cluster.run("scontrol", "update", f"jobid={job}_0", "StartTime=now")  # SLURM lets a requeued job wait two minutes
     wait_for(lambda: not cluster.run("squeue", "--noheader", f"--jobs={job}_1,{job}_2"))
-    for seed in (1, 2):
-        record = wait_for(lambda seed=seed: _try(record_of, tmp_path / "slurm", seed))
-        assert record["status"] == "interrupted"
-        assert int(record["error"].split(" at step ")[1].split()[0]) >= 10
-    assert "SIGTERM" in record_of(tmp_path / "slurm", 1)["error"]
+    record = wait_for(lambda: _try(record_of, tmp_path / "slurm", 1))
+    assert record["status"] == "interrupted"
+    assert int(record["error"].split(" at step ")[1].split()[0]) >= 10
+    assert "SLURM ended the job by SIGTERM" in record["error"]
+    # SLURM kills what a dead process leaves behind, perhaps before that could write its record.
+    assert re.search(r"1 (interrupted.* 1 lost|lost)|2 interrupted", bench("status", "--results", tmp_path / "slurm").stdout)
 
-    again = bench(*run)  # follows 0 and 3, submits 1 and 2
+    again = bench(*run)  # follows 0, submits 1 and 2
     assert "submitted 2 jobs" in again.stderr
-    bench("run", *LONG, "--seeds", 4, "--results", tmp_path / "local")
-    for seed in range(4):
+    bench("run", *LONG, "--seeds", 3, "--results", tmp_path / "local")
+    for seed in range(3):
         assert record_of(tmp_path / "slurm", seed)["status"] == "ok"
         assert _state(tmp_path / "slurm", seed) == _state(tmp_path / "local", seed)
-    assert "4 cells: 4 ok" in bench("status", "--results", tmp_path / "slurm").stdout
+    assert "3 cells: 3 ok" in bench("status", "--results", tmp_path / "slurm").stdout
 
 
 def _try(function, *arguments):
