@@ -49,7 +49,7 @@ def test_the_table_of_a_sweep(results, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tables", "--paper", "vad"], "unknown paper 'vad'; did you mean vade?"),
+        (["tables", "--paper", "vad"], "unknown paper 'vad'; did you mean vade"),
         (["run", "--sweep", "gmvae", "--dry-run"], "unknown sweep 'gmvae'"),
         (["run", "--sweep", "gmvae-k-m", "--set", "gmvae.lr=1"], "--sweep says itself which settings are run, leave --set out"),
         (["run", "--protocol", "paper", "--clusters", "3"], "--protocol paper says itself which settings"),
