@@ -49,14 +49,17 @@ def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
     """The paper's table, once per budget that there are runs at; once without runs of ours if there are none."""
     wanted = [number for number in numbers() if number.paper == paper]
     mine = [r for r in records if r["key"]["model"] == paper.model]
-    budgets = sorted({r["key"]["budget"] for r in mine if any(_made_for(r, number) for number in wanted)})
+    undivided = undivided_datasets(mine)
+    budgets = sorted({r["key"]["budget"] for r in mine if any(_made_for(r, number, undivided) for number in wanted)})
     return [_paper_table(paper, wanted, mine, budget) for budget in budgets or [None]]
 
 
 def ours(records: Iterable[Record], model: str, dataset: str, protocol: str, config: Mapping[str, Any], budget: str | None,
          split: str, rule: str, metric: str) -> Ours:  # fmt: skip
     """Our runs of a model with these hyper-parameters and otherwise the presets, under a protocol and budget."""
-    wanted = [r for r in records if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config)]
+    records = list(records)
+    undivided = undivided_datasets(records)
+    wanted = [r for r in records if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config, undivided)]
     newest, older = current(wanted)
     found = Ours(seeds=len({r["seed"] for r in newest}), older=older)
     for record in sorted(newest, key=lambda r: r["seed"]):
@@ -69,17 +72,25 @@ def ours(records: Iterable[Record], model: str, dataset: str, protocol: str, con
     return found
 
 
-def _made_for(record: Record, number: Number) -> bool:
-    return number.model is not None and _matches(record, number.model, number.dataset, number.paper.protocol, number.set)
+def _made_for(record: Record, number: Number, undivided: frozenset[str]) -> bool:
+    protocol = number.paper.protocol
+    return number.model is not None and _matches(record, number.model, number.dataset, protocol, number.set, undivided)
 
 
-def _matches(record: Record, model: str, dataset: str, protocol: str, config: Mapping[str, Any]) -> bool:
+def undivided_datasets(records: Iterable[Record]) -> frozenset[str]:
+    """Data sets without a test split, on which every protocol is the neutral one."""
+    neutral = [r for r in records if r["key"]["protocol"] == "neutral"]
+    return frozenset(r["key"]["dataset"] for r in neutral if set(r.get("metrics", {})) == {"all"})
+
+
+def _matches(
+    record: Record, model: str, dataset: str, protocol: str, config: Mapping[str, Any], undivided: frozenset[str]
+) -> bool:
     key = record["key"]
-    undivided = set(record.get("metrics", {})) == {"all"} and key["protocol"] == "neutral"  # the same under every protocol
     return (
         key["model"] == model
         and key["dataset"] == dataset
-        and (key["protocol"] == protocol or undivided)
+        and key["protocol"] in (protocol, *(["neutral"] if dataset in undivided else []))
         and all(key["config"].get(name) == value for name, value in config.items())
         and set(record.get("by_hand", {})) <= set(config)
     )
@@ -201,8 +212,11 @@ def _metric_text(number: Number) -> str:
 def sweep_tables(wanted: Sweep, records: Sequence[Record]) -> list[Table]:
     """A table per budget: rows are variants on data sets, columns the sweep's metrics and the published number."""
     mine = [r for r in records if r["key"]["model"] == wanted.model]
-    protocol = wanted.paper.protocol
-    runs = [r for r in mine if any(_matches(r, wanted.model, r["key"]["dataset"], protocol, v) for v in wanted.variants)]
+    protocol, undivided = wanted.paper.protocol, undivided_datasets(mine)
+    runs = [
+        r for r in mine
+        if any(_matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants)
+    ]  # fmt: skip
     return [_sweep_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
 
 

@@ -148,6 +148,14 @@ def test_a_sweep_has_a_row_per_variant():
     assert by_k["13",]["purity"] == "–"
 
 
+def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
+    good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
+    (table,) = sweep_tables(sweep("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")])
+    row = rows(table, "data set", "n_clusters")["digits", "10"]
+    assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
+    assert any("seed 1: diverged" in note for note in table.notes)
+
+
 @pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])
 def test_a_sweep_without_runs_has_no_table(name):
     assert sweep_tables(sweep(name), []) == []
