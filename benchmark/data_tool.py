@@ -91,7 +91,7 @@ def _show(dataset: Dataset, out: Path) -> None:
     path = out / f"{dataset.name}.png"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        contact_sheet(dataset).savefig(path, metadata=NO_VERSION, dpi=100)
+        contact_sheet(dataset).savefig(path, metadata=NO_VERSION["png"], dpi=100)
     except OSError as error:
         raise UserError(f"{path} can't be written: {error}; choose another folder with --out") from error
     print(path)

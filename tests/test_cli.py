@@ -29,9 +29,9 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert table.with_suffix(".tex").exists()
     assert table.with_suffix(".csv").exists()
     folder = next((tmp_path / "runs" / "digits" / "vade").glob("*/seed-0"))
-    assert {p.name for p in folder.iterdir()} == {
-        "cell.json", "record.json", "log.txt", "model.pt", "curves.csv", "curves.png", "samples.png", "assignments.csv"
-    }  # fmt: skip
+    pictures = [f"{name}.{ending}" for name in ("curves", "samples", "reconstructions") for ending in ("png", "pdf")]
+    files = ["cell.json", "record.json", "log.txt", "model.pt", "curves.csv", "assignments.csv", "embedding.npz"]
+    assert {p.name for p in folder.iterdir()} == {*files, *pictures}
     record = json.loads((folder / "record.json").read_text())
     assert record["provenance"]["packages"]["torch"]
     assert set(record["seconds"]) == {"pretrain", "mixture", "train", "evaluate"}

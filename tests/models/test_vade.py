@@ -165,7 +165,7 @@ def test_the_loss_is_its_terms_and_training_lowers_it(vade):
 
 
 def test_learning_rate_schedule(vade):
-    model = make(vade)
+    model = make(vade, lr_factor=0.9)
     rates = []
     for _ in range(300):
         rates.append(model.optimizer.param_groups[0]["lr"])
@@ -187,7 +187,7 @@ def test_the_weight_of_the_kl_divergence_warms_up_to_one(vade):
 
 
 def test_the_weight_of_the_kl_divergence_is_one_without_warm_up(vade):
-    model = make(vade)
+    model = make(vade, kl_warmup=0)
     assert model.kl_weight == 1
     model.optimizer.step()
     model.end_epoch()
