@@ -15,19 +15,21 @@ CLUSTERS ?=
 DEVICE ?=
 JOBS ?=
 PLUGIN ?=
+# slurm: on a cluster, see docs/slurm.md; what jobs ask for goes into ARGS, e.g. ARGS="--slurm partition=gpu".
+EXECUTOR ?=
 # Further options, passed on as they are: make bench ARGS="--retry", make test ARGS="-k vade".
 ARGS ?=
 
 python := $(VENV)/bin/python
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: bench test tables report perf lint help clean
+.PHONY: bench test tables report fid-weights perf lint help clean
 
-bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS PLUGIN RESULTS ARGS
+bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS PLUGIN EXECUTOR RESULTS ARGS
 	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
 		$(call option,PROTOCOL,protocol) $(call option,SWEEP,sweep) \
 		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
-		$(call option,PLUGIN,plugin) $(ARGS)
+		$(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
 
 test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARGS="-m slow" runs those)
 	$(python) -m pytest -n auto $(ARGS)
@@ -38,6 +40,9 @@ tables: $(VENV)/.installed  ## write the tables of everything under RESULTS
 report: $(VENV)/.installed  ## write one HTML page of everything under RESULTS
 	@$(python) -m benchmark report --results "$(RESULTS)" $(ARGS)
 
+fid-weights: $(VENV)/.installed  ## fetch the Inception weights that FID needs, verified
+	@$(python) -m benchmark fid-weights
+
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
 
@@ -46,7 +51,7 @@ lint: $(VENV)/.dev  ## ruff and mypy
 	$(VENV)/bin/mypy
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 8
 
 clean:  ## remove the virtual environment and caches; results stay
 	rm -rf "$(VENV)" .pytest_cache .mypy_cache .ruff_cache .benchmarks dgcbench.egg-info
