@@ -14,6 +14,7 @@ BUDGET ?=
 CLUSTERS ?=
 DEVICE ?=
 JOBS ?=
+FID ?=
 PLUGIN ?=
 # slurm: on a cluster, see docs/slurm.md; what jobs ask for goes into ARGS, e.g. ARGS="--slurm partition=gpu".
 EXECUTOR ?=
@@ -25,11 +26,11 @@ option = $(if $($(1)),--$(2) "$($(1))")
 
 .PHONY: bench test tables report fid-weights perf lint help clean
 
-bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS PLUGIN EXECUTOR RESULTS ARGS
+bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS FID PLUGIN EXECUTOR RESULTS ARGS
 	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
 		$(call option,PROTOCOL,protocol) $(call option,SWEEP,sweep) \
 		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
-		$(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
+		$(call option,FID,fid) $(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
 
 test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARGS="-m slow" runs those)
 	$(python) -m pytest -n auto $(ARGS)
