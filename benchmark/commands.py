@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     slurm = _slurm_options(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
-    plan = sweep.join([sweep.make_plan(request) for request in _requests(options, slurm)])
+    plan = sweep.make_plan(*_requests(options, slurm))
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
     results: Path = options.results

@@ -73,11 +73,11 @@ class Plan:
     failures: dict[str, str]
 
 
-def make_plan(request: Request) -> Plan:
-    """Plan in a separate process, so that this one stays small and never touches the GPU."""
+def make_plan(*requests: Request) -> Plan:
+    """One plan for all requests, made in a separate process, so that this one stays small and never touches the GPU."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(plan, request).result()
+            return join([pool.submit(plan, request).result() for request in requests])
         except BrokenProcessPool:
             raise UserError("the process that loads the models died; `python -m benchmark list` may show why") from None
 
