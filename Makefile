@@ -24,7 +24,7 @@ ARGS ?=
 python := $(VENV)/bin/python
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: bench test tables report fid-weights perf lint help clean
+.PHONY: bench test tables report fid-weights status perf lint help clean
 
 bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS FID PLUGIN EXECUTOR RESULTS ARGS
 	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
@@ -43,6 +43,9 @@ report: $(VENV)/.installed  ## write one HTML page of everything under RESULTS
 
 fid-weights: $(VENV)/.installed  ## fetch the Inception weights that FID needs, verified
 	@$(python) -m benchmark fid-weights
+
+status: $(VENV)/.installed  ## which runs have ended, run, wait or failed, here and on SLURM
+	@$(python) -m benchmark status --results "$(RESULTS)" $(ARGS)
 
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
