@@ -143,17 +143,18 @@ def _one_table(
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
     key = records[0]["key"]
+    title = titles.get(dataset) or next((r["data"]["title"] for r in records if "data" in r), dataset)
     clusters = sorted({r["key"]["config"]["n_clusters"] for r in records})
     devices = sorted(frame["device"].dropna().unique())
     heading = (
-        f"### {titles.get(dataset, dataset)}: {protocol} protocol, {budget} budget, "
+        f"### {title}: {protocol} protocol, {budget} budget, "
         f"K = {', '.join(map(str, clusters))}, on {' and '.join(devices) or 'no device'}"
     )
     notes = ["mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"]
     if labelled:
         notes.append("ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one")
     if splits == ["all"] and protocol == "neutral":
-        notes.append(f"{titles.get(dataset, dataset)} has no test split: fitted and evaluated on all points, without labels")
+        notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
     else:
         notes.append(PROTOCOLS[protocol])
     if key["budget"] == "quick":

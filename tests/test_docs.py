@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.results import all_records
+from benchmark.tables import build
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,6 +45,16 @@ def test_an_installed_distribution_brings_models_along(example, tmp_path):
     code = f"import sys; sys.path.append({str(tmp_path)!r}); from benchmark.cli import main; sys.exit(main(['list']))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "| sgd_mixture" in found.stdout, found.stdout + found.stderr
+
+
+def test_the_tables_shown_are_those_of_the_records():
+    reference = ROOT / "results" / "reference"
+    (table,) = build([r for _, r in all_records(reference) if r["key"]["dataset"] == "digits" and r["key"]["budget"] == "quick"])
+    written = (reference / "tables" / "digits-quick.md").read_text()
+    assert table.markdown() == written
+    rows = [line for line in written.splitlines() if line.startswith("| ")]
+    assert len(rows) > 10
+    assert all(row in (ROOT / "README.md").read_text() for row in rows)
 
 
 def test_the_links_of_the_documentation_lead_somewhere():
