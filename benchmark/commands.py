@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
 
     slurm = _slurm_options(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.default_int_handler)
+        if signal.getsignal(signum) != signal.SIG_IGN:  # under nohup the sweep outlives its terminal
+            signal.signal(signum, signal.default_int_handler)
     plan = sweep.make_plan(*_requests(options, slurm))
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)

@@ -127,7 +127,9 @@ def uninterrupted(tmp_path_factory, request):
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, how):
     """Stop the whole program in the middle, start it again: the result is that of an uninterrupted run."""
     command = [*SWEEP, "--plugin", fakes, *SETTINGS, "--results", tmp_path]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    # A shell has its background jobs ignore SIGINT, and the tests may be one of them: here the sweep must listen.
+    listen = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, preexec_fn=listen)
     log = _wait_for(lambda: list(tmp_path.glob("runs/digits/fine/*/seed-0/log.txt")))[0]
     _wait_for(lambda: "in training" in log.read_text())
     cells = _cells_of(process.pid)
