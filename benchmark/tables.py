@@ -163,6 +163,8 @@ def _one_table(
         notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
     notes += sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")})
     notes += [note for fid in fids for note in fid.notes(names)]
+    by_hand = {names[r["digest"]]: r["by_hand"] for r in records if r.get("by_hand")}
+    notes += [f"{name}: set by hand, not the budget's own: {_settings(given)}" for name, given in sorted(by_hand.items())]
     if left_out:
         notes.append(f"{left_out} records of older versions of a model or of the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]
@@ -173,6 +175,10 @@ def _one_table(
     notes += mixed_versions(records, names)
     name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
     return Table(name, heading, shown, values, notes)
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:

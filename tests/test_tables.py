@@ -33,6 +33,11 @@ def rows(table):
     return {(r["model"], r["split"]): r for r in table.shown.to_dict("records")}
 
 
+def test_settings_that_are_not_the_budgets_own_are_named():
+    (table,) = build([record(seed=s, by_hand={"epochs": 25}) for s in (0, 1)])
+    assert "- a: set by hand, not the budget's own: epochs=25" in table.markdown()
+
+
 def test_mean_and_standard_deviation_over_seeds():
     values = [0.5, 0.6, 0.9]
     (table,) = build([record(seed=i, accuracy=a) for i, a in enumerate(values)])
