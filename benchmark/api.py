@@ -16,7 +16,8 @@ A **model** is one file with one class:
         def log_assign(self, x): ...       # (B, K) log q(y = k | x)
 
 A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md walk through
-both. Models never see labels: those are read by `benchmark.evaluation` alone, after training.
+both. Models never see labels: those are read by `benchmark.evaluation` and
+`benchmark.generation`, after training.
 """
 
 from abc import ABC, abstractmethod
@@ -262,7 +263,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def y(self, split: str) -> np.ndarray | None:
-        """Labels of a split, (N,), or None where there are none. Read by the evaluation only."""
+        """Labels of a split, (N,), or None where there are none. Never shown to a model."""
 
     def known_digests(self) -> str:
         """By what `data verify` recognises the right files."""
