@@ -97,6 +97,12 @@ def paper_requests(dataset: str, models: Sequence[str], common: Mapping[str, Any
 
 def _as_text(values: Mapping[str, Any]) -> dict[str, str]:
     """Hyper-parameters as a user would type them."""
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+
+    def text(value: Any) -> str:
+        if isinstance(value, list):
+            return ",".join(map(str, value))
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return {name: text(value) for name, value in values.items()}
 
 

@@ -127,17 +127,19 @@ class GeneratorBlock(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Residual block (B, channels_in, H, W) -> (B, channels_out, H, W), or H/2 and W/2 if `halve`; no normalisation.
+    """Residual block (B, channels_in, H, W) -> (B, channels_out, H, W), or H/2 and W/2 if `halve`.
 
     Args:
         first: x is an image, so that no ReLU goes before the first convolution.
+        normalise: spectral norm.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, halve: bool, first: bool = False):
+    def __init__(self, channels_in: int, channels_out: int, halve: bool, first: bool = False, normalise: bool = True):
         super().__init__()
+        conv = SNConv2d if normalise else _conv2d
         self.halve, self.first = halve, first
-        self.conv1, self.conv2 = SNConv2d(channels_in, channels_out), SNConv2d(channels_out, channels_out)
-        self.shortcut = SNConv2d(channels_in, channels_out, kernel_size=1) if halve or first else None
+        self.conv1, self.conv2 = conv(channels_in, channels_out), conv(channels_out, channels_out)
+        self.shortcut = conv(channels_in, channels_out, kernel_size=1) if halve or first else None
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.conv2(self.conv1(x if self.first else x.relu()).relu())
@@ -232,16 +234,17 @@ class Encoder(nn.Module):
 
     Args:
         trunk: first blocks, (B, image_channels, S, S) -> (B, 4C, M, M); the discriminator's own or like them.
-        normalise_heads: spectral norm in the heads, too.
+        normalise: spectral norm in all layers after the trunk.
     """
 
-    def __init__(self, trunk: nn.Module, map_size: int, width: int, latent: int, normalise_heads: bool):
+    def __init__(self, trunk: nn.Module, map_size: int, width: int, latent: int, normalise: bool):
         super().__init__()
         channels = 4 * width
         self.trunk = trunk
-        self.blocks = nn.Sequential(*[DiscriminatorBlock(channels, channels, halve) for halve in (False, True, True)])
+        blocks = [DiscriminatorBlock(channels, channels, halve, normalise=normalise) for halve in (False, True, True)]
+        self.blocks = nn.Sequential(*blocks)
         flat = channels * (map_size // 4) ** 2
-        linear = SNLinear if normalise_heads else nn.Linear
+        linear = SNLinear if normalise else nn.Linear
         self.mean, self.log_var = (
             nn.Sequential(linear(flat, flat // 2), nn.ReLU(), linear(flat // 2, latent)) for _ in range(2)
         )
@@ -251,16 +254,21 @@ class Encoder(nn.Module):
         return self.mean(h), self.log_var(h)
 
 
-def discriminator_trunk(size: int, map_size: int, image_channels: int, width: int) -> nn.Sequential:
+def discriminator_trunk(size: int, map_size: int, image_channels: int, width: int, normalise: bool = True) -> nn.Sequential:
     """Blocks that halve (B, image_channels, S, S) down to M x M, and one that does not: (B, 4C, M, M)."""
     n_halvings = (size // map_size).bit_length() - 1
     channels = [image_channels, *[4 * width] * (n_halvings + 1)]
     return nn.Sequential(
         *[
-            DiscriminatorBlock(before, after, halve=i < n_halvings, first=i == 0)
+            DiscriminatorBlock(before, after, halve=i < n_halvings, first=i == 0, normalise=normalise)
             for i, (before, after) in enumerate(itertools.pairwise(channels))
         ]
     )
+
+
+def _conv2d(channels_in: int, channels_out: int, kernel_size: int = 3) -> nn.Conv2d:
+    """Convolution that keeps the size of its input, without spectral norm."""
+    return nn.Conv2d(channels_in, channels_out, kernel_size, padding=kernel_size // 2)
 
 
 def _unit(vector: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class MPCC(ClusteringModel):
         latent: int = 24  # J, dimension of z
         delivery: Delivery = "embedding"  # how z and y reach the generator's blocks
         share_trunk: bool = True  # the encoder's first blocks are the discriminator's
-        normalise_heads: bool = True  # spectral norm also in the encoder's last two layers
+        normalise_encoder: bool = True  # spectral norm in the encoder's own layers
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
         batch_size: int = 50  # real, and as many generated images, per update
@@ -113,7 +113,7 @@ class MPCC(ClusteringModel):
     _quick = {
         "latent": 6,
         "delivery": "embedding",
-        "normalise_heads": False,
+        "normalise_encoder": False,
         "batch_size": 32,
         "d_steps": 2,
         "e_steps": 2,
@@ -152,8 +152,10 @@ class MPCC(ClusteringModel):
             self.register_buffer(f"restore_{side}", torch.linalg.pinv(matrix))
         self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
         self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
-        own_trunk = None if c.share_trunk else discriminator_trunk(c.image_size, c.map_size, channels, c.width)
-        self.encoder = Encoder(own_trunk or self.discriminator.trunk, c.map_size, c.width, c.latent, c.normalise_heads)
+        trunk = self.discriminator.trunk
+        if not c.share_trunk:
+            trunk = discriminator_trunk(c.image_size, c.map_size, channels, c.width, c.normalise_encoder)
+        self.encoder = Encoder(trunk, c.map_size, c.width, c.latent, c.normalise_encoder)
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))

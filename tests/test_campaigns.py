@@ -2,8 +2,11 @@
 
 import pytest
 
+from benchmark.api import DataSpec
 from benchmark.campaigns import paper_requests, sweep, sweep_requests, sweeps
+from benchmark.config import resolve
 from benchmark.errors import UserError
+from benchmark.registry import Registry
 
 
 def test_the_sweeps_of_the_papers_are_there():
@@ -23,6 +26,14 @@ def test_data_set_and_seeds_can_be_others():
     assert len(sweep_requests(sweep("kvaes-likelihood"), {}, None, None)) == 3
     (request,) = sweep_requests(sweep("kvaes-likelihood"), {}, "modes5", 2)
     assert (request.dataset, request.seeds) == ("modes5", 2)
+
+
+def test_lists_are_written_as_a_user_types_them():
+    (request,) = sweep_requests(sweep("kvaes-likelihood"), {}, "modes5", None)
+    kvaes = Registry().model("kvaes")
+    config = resolve(kvaes, DataSpec("modes5", (2,), None, 64_000), 5, "paper", request.variants[2])
+    assert (config.n_clusters, config.hidden) == (1, (150, 150))
+    assert config.meta_iterations * config.vae_epochs == 1000  # the epochs of the paper's VAE-150
 
 
 def test_a_paper_needs_each_of_its_settings_once():

@@ -279,6 +279,17 @@ def test_an_encoder_with_a_trunk_of_its_own(mpcc):
     assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in own)
 
 
+@pytest.mark.parametrize("share_trunk", [True, False])
+def test_an_encoder_without_spectral_norm_leaves_the_discriminators_layers_alone(mpcc, share_trunk):
+    """Spectrally normalised layers have a buffer u."""
+    model = make(mpcc, share_trunk=share_trunk, normalise_encoder=False)
+    normalised = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name.endswith(".u")}
+    encoder = {name for name in normalised if name.startswith("encoder")}
+    assert encoder == set()  # a shared trunk is listed under the discriminator
+    assert {f"discriminator.{part}" for part in ("linear", "block.conv1", "trunk.0.conv1")} <= normalised
+    assert hasattr(model.encoder.trunk[0].conv1, "u") == share_trunk
+
+
 class NoSynchronisation(TorchDispatchMode):
     """Fails on operations that would make the host wait for the device, and so cannot be captured as a CUDA graph."""
 
@@ -398,7 +409,7 @@ def test_well_separated_clusters_are_recovered(mpcc):
     x, y = patches(100)
     spec = DataSpec("patches", (1, 8, 8), (0.0, 1.0), len(x))
     start(0, "init")
-    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32, "normalise_heads": False}
+    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32, "normalise_encoder": False}
     values |= {"lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
     model = mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()}))
     Trainer(model, x, seed=0).run()
