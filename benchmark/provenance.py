@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -86,16 +88,41 @@ def _with_neighbours(path: Path) -> list[Path]:
 @cache
 def _canonical_source(path: Path) -> str:
     tree = ast.parse(path.read_text())
+    presets = _presets(tree)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef):
-            node.body = [item for item in node.body if not _is_preset(item)] or [ast.Pass()]
+        if isinstance(node, (ast.Module, ast.ClassDef)):
+            node.body = [item for item in node.body if item not in presets] or [ast.Pass()]
     return ast.unparse(tree)
 
 
-def _is_preset(item: ast.stmt) -> bool:
-    return isinstance(item, ast.Assign) and [getattr(t, "id", None) for t in item.targets] in (["presets"], ["quick"], ["smoke"])
+def _presets(tree: ast.Module) -> list[ast.stmt]:
+    """The assignments of a model's presets and budgets, and those of names that only they use."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    assigned = {
+        item: item.targets[0].id
+        for body in bodies
+        for item in body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
+    }
+    found: list[ast.stmt] = [item for item, name in assigned.items() if name in ("presets", "quick", "smoke")]
+    while True:
+        inside = Counter(name for item in found for name in _names(item))
+        everywhere = Counter(_names(tree))
+        more = [item for item, name in assigned.items() if item not in found and 0 < inside[name] == everywhere[name]]
+        if not more:
+            return found
+        found += more
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Every reading of a name, directly or as an attribute."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
 
 
 def _version(package: str) -> str | None:

@@ -92,7 +92,7 @@ class KVAEs(ClusteringModel):
 
     presets = {
         "modes9": {"discriminator_epochs": 5},
-        "mnist": {**IMAGES, "n_clusters": 15},
+        "mnist": IMAGES,
         "digits": {**IMAGES, "pretrain_epochs": 100, "vae_epochs": 50},
         "image": IMAGES,
     }

@@ -72,6 +72,14 @@ def test_editing_a_model_makes_its_runs_stale_but_a_comment_does_not(tmp_path):
     with_class = digest()
     path.write_text(path.read_text().replace("{}", '{"mnist": {}}'))
     assert digest() == with_class  # presets act through the config, which is in the key
+    shared = "COMMON = {}\nUSED = 1\n\ndef f():\n    return USED\n\n"
+    shared += "class C:\n    _more = COMMON\n    presets = {'a': _more, 'b': USED}\n"
+    path.write_text(shared)
+    of_presets = digest()
+    path.write_text(shared.replace("COMMON = {}", "COMMON = {'lr': 1}"))
+    assert digest() == of_presets  # and so does what only they use
+    path.write_text(shared.replace("USED = 1", "USED = 2"))
+    assert digest() != of_presets
     path.write_text('def f():\n    return x + 2\n\nfrom ._neighbour import x\n')
     edited = digest()
     neighbour.write_text("x = 2\n")

@@ -357,6 +357,9 @@ def test_resizing(mpcc, pixels, size):
     resized = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)) / 127.5 - 1
     np.testing.assert_allclose(inside[0, 0].numpy(), resized, atol=1.5 / 127.5)
     assert (size < pixels) != torch.allclose(model.to_data(inside), x, atol=1e-5)
+    for level in (-1.0, 0.0, 1.0):  # a uniform image stays uniform, whichever way it was resized
+        uniform = model.to_data(torch.full((1, 1, size, size), level))
+        torch.testing.assert_close(uniform, torch.full_like(x, (level + 1) / 2), rtol=0, atol=1e-5)
 
 
 def test_sides_of_different_lengths(mpcc):
