@@ -5,6 +5,7 @@ A command takes the parsed options and returns the exit code.
 
 import argparse
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -34,6 +35,9 @@ def run(options: argparse.Namespace) -> int:
     plan = sweep.make_plan(*_requests(options, slurm))
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
+    if not plan.cells:
+        reasons = "; ".join(f"{model}: {why}" for model, why in plan.skipped.items())
+        raise UserError(f"no model of this run can be used on {plan.title} ({reasons})")
     results: Path = options.results
     todo = sweep.remaining(plan, results, options.retry)
     jobs = slurm.parallel * slurm.per_gpu if slurm else options.jobs or (available_cores() if plan.device == "cpu" else 1)
@@ -43,8 +47,12 @@ def run(options: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if options.dry_run:
-        for cell in todo:
-            print(f"{cell.title}: {sweep.why_not_done(cell, results)}")
+        for digest, cells in itertools.groupby(todo, key=lambda cell: cell.digest):
+            missing = list(cells)
+            settings = ", ".join(f"{name} = {value}" for name, value in missing[0].key["config"].items())
+            print(f"{missing[0].key['model']} {digest}: {settings}")
+            for cell in missing:
+                print(f"  {cell.title}: {sweep.why_not_done(cell, results)}")
         if slurm:
             print(*SlurmExecutor(results, slurm, options.time_limit).scripts(todo), sep="\n")
         return 0
@@ -165,7 +173,9 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
     if options.sweep:
         return campaigns.sweep_requests(campaigns.sweep(options.sweep), common, options.dataset, options.seeds)
     if options.protocol == "paper":
-        return campaigns.paper_requests(options.dataset or "digits", options.models, common, options.seeds)
+        if options.dataset is None:
+            raise UserError("--protocol paper: say on which data set, e.g. --dataset mnist (DATASET=mnist)")
+        return campaigns.paper_requests(options.dataset, options.models, common, options.seeds)
     dataset, seeds = options.dataset or "digits", options.seeds or 3
     return [Request(dataset, options.models, seeds, overrides=_overrides(options), clusters=options.clusters, **common)]
 
@@ -206,6 +216,8 @@ def tables(options: argparse.Namespace) -> int:
     from benchmark.results import all_records
     from benchmark.tables import Table, build
 
+    if options.paper and options.sweep:
+        raise UserError("--paper and --sweep are tables of their own, ask for one at a time")
     records = [record for _, record in all_records(options.results)]
     if not records and not options.paper:
         raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")

@@ -152,7 +152,7 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
         if number.selection == "unknown" and not number.caveat:
             why_not.append("how the source chose among its runs is not known")
         if mine.older:
-            why_not.append("records of older versions of the model or of the data are left out")
+            why_not.append("records of older versions of the model, its presets or the data are left out")
     if number.statistic.startswith("best") and len(values):
         tried = sorted(mine.values)[: number.n]
         chosen = sorted(tried, key=lambda seed: mine.chosen_by[seed])[-3 if number.statistic == "best 3" else -1 :]

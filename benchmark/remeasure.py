@@ -4,19 +4,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
-from benchmark import config, generation
-from benchmark.cell import Cell
-from benchmark.data import data_folder, data_spec, dataset_digest
+from benchmark import generation
+from benchmark.data import data_folder
 from benchmark.errors import UserError
 from benchmark.fid import HOW_TO_GET, weights
 from benchmark.fid.moments import Progress, locked
 from benchmark.generation import Wanted
-from benchmark.provenance import source_digest
-from benchmark.registry import Registry
 from benchmark.results import Record, read_record, write_record
+from benchmark.saved import SavedRun
 
 
 def finished(paths: Sequence[Path]) -> list[Path]:
@@ -59,30 +56,18 @@ def _measured(
     folder: Path, extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
 ) -> Iterator[tuple[str, Record]]:
     """(extractor, entry for the record) of what the record of one cell lacks."""
-    record, cell = read_record(folder), Cell.read(folder / "cell.json")
-    assert record is not None
-    key = record["key"]
-    registry = Registry([*cell.plugins, *plugins])
-    dataset = registry.dataset(cell.source, data_folder())
-    if dataset_digest(dataset) != key["data"]:
-        raise UserError(f"the data of {key['dataset']} have changed since this run")
-    model_class = registry.model(key["model"])
-    if "sample" not in model_class.abilities():
+    run = SavedRun.open(folder, plugins)
+    if "sample" not in run.model_class.abilities():
         return
-    if source_digest(model_class.__module__) != key["source"]:
-        raise UserError(f"the source of {key['model']} has changed since this run, so its model can't be loaded; run it again")
     try:
-        real = generation.real_side(dataset, key["data"], wanted.n, data_folder())
+        real = generation.real_side(run.dataset, run.record["key"]["data"], wanted.n, data_folder())
     except generation.Unavailable as reason:
-        raise UserError(f"FID is for images only, {key['dataset']} has {reason}") from None
-    todo = [name for name in extractors if not _complete(record.get("fid", {}).get(name), len(real.images), wanted)]
-    if not todo:
-        return
-    model = model_class(data_spec(dataset), config.from_dict(model_class, key["config"]))
-    model.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
+    measured = run.record.get("fid", {})
+    todo = [name for name in extractors if not _complete(measured.get(name), len(real.images), wanted)]
+    model = run.model() if todo else None
     for name in todo:
-        yield name, generation.measure(model, real, name, cell.seed, wanted, folder, _bars(cell.title))
+        yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, _bars(run.cell.title))
 
 
 def _complete(entry: Record | None, n: int, wanted: Wanted) -> bool:

@@ -31,7 +31,7 @@ class Request:
         models: names; empty for every registered model that suits the data.
         seeds: how many, counted from 0.
         budget, device: None for what suits the machine.
-        overrides: {model name: {hyper-parameter: text}}; under "*" for every model that has it.
+        overrides: {model name: {hyper-parameter: text}}.
         clusters: K; None for the number of classes.
         fid, fid_n: see `benchmark.cell.Cell`.
         protocol: division of the data, see benchmark/protocols.py.
@@ -106,7 +106,7 @@ def plan(request: Request) -> Plan:
     registry = Registry(request.plugins)
     registry.require(request.plugins)
     classes = [registry.model(name) for name in request.models or sorted(registry.models)]
-    for name in set(request.overrides) - {"*"} - {c.name for c in classes}:
+    for name in set(request.overrides) - {c.name for c in classes}:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
     dataset = registry.dataset(request.dataset, data_folder())
     dataset.fetch()
@@ -117,7 +117,7 @@ def plan(request: Request) -> Plan:
         if reason := model.unsuitable(spec):
             skipped[model.name] = reason
             continue
-        overrides = {**request.overrides.get("*", {}), **request.overrides.get(model.name, {})}
+        overrides = dict(request.overrides.get(model.name, {}))
         if request.clusters is not None:
             overrides.setdefault("n_clusters", str(request.clusters))
         threads = request.threads or (1 if device == "cpu" else 4)

@@ -82,11 +82,15 @@ def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Ma
 
 
 def current(records: Iterable[Record]) -> tuple[list[Record], int]:
-    """The records that count, and how many were left out: those of older code or data for the same model and config."""
+    """The records that count, and how many were left out: those of older code, data or presets for the same request.
+
+    A request is a model, a number of clusters, and the settings made by hand.
+    """
     records = list(records)
-    newest: dict[tuple[str, str], Record] = {}
+    newest: dict[tuple[str, str, str], Record] = {}
     for record in records:
-        name = (record["key"]["model"], str(record["key"]["config"]))
+        config = record["key"]["config"]
+        name = (record["key"]["model"], str(config["n_clusters"]), str(record.get("by_hand", config)))
         if name not in newest or record.get("started", "") > newest[name].get("started", ""):
             newest[name] = record
     digests = {record["digest"] for record in newest.values()}
@@ -166,7 +170,7 @@ def _one_table(
     by_hand = {names[r["digest"]]: r["by_hand"] for r in records if r.get("by_hand")}
     notes += [f"{name}: set by hand, not the budget's own: {_settings(given)}" for name, given in sorted(by_hand.items())]
     if left_out:
-        notes.append(f"{left_out} records of older versions of a model or of the data are left out")
+        notes.append(f"{left_out} records of older versions of a model, its presets or the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]
     notes += [
         f"{names[r['digest']]}, seed {r['seed']}: {r['status']}, {r.get('error', '')}"

@@ -47,6 +47,7 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert second.stdout == first.stdout
     dry = cli(*arguments, "--set", "vade.lr=0.001", "--dry-run")
     assert "digits vade seed 0: " in dry.stdout
+    assert "lr = 0.001, " in dry.stdout  # all settings of what would be run
     assert "differs in lr (0.002, now 0.001)" in dry.stdout
     tables = cli("tables", "--results", tmp_path)
     assert tables.returncode == 0
@@ -112,6 +113,8 @@ def test_mnist_from_its_original_files(cli, real_data, tmp_path):
         (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
         (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
         (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
+        (("run", "--models", "mpcc", "--dataset", "modes3"), "no model of this run can be used on 3 skewed modes (mpcc: its networks"),
+        (("tables", "--paper", "vade", "--sweep", "gmvae-k-m"), "ask for one at a time"),
         (("info", "vad"), "did you mean vade"),
         (("tables", "--results", "/nowhere"), "there are no records"),
         (("walk",), "invalid choice: 'walk'"),

@@ -53,7 +53,8 @@ def test_the_table_of_a_sweep(results, capsys):
         (["run", "--sweep", "gmvae", "--dry-run"], "unknown sweep 'gmvae'"),
         (["run", "--sweep", "gmvae-k-m", "--set", "gmvae.lr=1"], "--sweep says itself which settings are run, leave --set out"),
         (["run", "--protocol", "paper", "--clusters", "3"], "--protocol paper says itself which settings"),
-        (["run", "--protocol", "paper"], "no paper has numbers for digits"),
+        (["run", "--protocol", "paper"], "say on which data set"),
+        (["run", "--protocol", "paper", "--dataset", "digits"], "no paper has numbers for digits"),
         (["report", "--results", "nowhere"], "there are no records under nowhere"),
     ],
 )

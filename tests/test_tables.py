@@ -89,7 +89,16 @@ def test_records_of_older_code_are_left_out_and_counted():
     old = [record(seed=s, accuracy=0.1, digest="old", started="2026-01-01") for s in (0, 1)]
     (table,) = build([*old, record(accuracy=0.9, digest="new", started="2026-02-01")])
     assert rows(table)["a", "test"]["ACC"] == "0.900"
-    assert "2 records of older versions of a model or of the data are left out" in table.notes
+    assert "2 records of older versions of a model, its presets or the data are left out" in table.notes
+
+
+def test_runs_of_older_presets_are_left_out_too():
+    before, after = ({"config": {"epochs": n}, "by_hand": {}} for n in (10, 20))
+    old = [record(seed=s, accuracy=0.1, started="2026-01-01", **before) for s in (0, 1, 2)]
+    by_hand = record(accuracy=0.5, config={"epochs": 5}, by_hand={"epochs": 5}, started="2026-01-01")
+    (table,) = build([record(accuracy=0.9, started="2026-02-01", **after), *old, by_hand])
+    found = {name: (row["ACC"], row["seeds"]) for (name, split), row in rows(table).items() if split == "test"}
+    assert found == {"a (epochs=20)": ("0.900", "1"), "a (epochs=5)": ("0.500", "1")}
 
 
 def test_without_labels_the_table_has_what_needs_none():

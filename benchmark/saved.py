@@ -1,0 +1,63 @@
+"""A run that has ended, and its trained model, from the folder that it left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmark import config
+from benchmark.api import ClusteringModel, Dataset
+from benchmark.cell import Cell
+from benchmark.data import data_folder, data_spec, dataset_digest
+from benchmark.errors import UserError
+from benchmark.provenance import source_digest
+from benchmark.registry import Registry
+from benchmark.results import Record, read_record
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run's folder says about it: `SavedRun.open("results/runs/mnist/vade/0123456789ab/seed-0").model()`."""
+
+    folder: Path
+    cell: Cell
+    record: Record
+    dataset: Dataset
+    model_class: type[ClusteringModel]
+
+    @classmethod
+    def open(cls, folder: str | Path, plugins: Sequence[str] = ()) -> "SavedRun":
+        """The run in a folder `.../seed-<n>`.
+
+        Args:
+            plugins: files with models or data sets, besides those that the run itself was given.
+
+        Raises:
+            UserError: the folder holds no run that ended well, or lacks its model; or the data are not those of the run.
+        """
+        folder = Path(folder)
+        record = read_record(folder)
+        if record is None or record["status"] != "ok":
+            raise UserError(f"{folder} holds no run that ended well")
+        if missing := [name for name in ("cell.json", "model.pt") if not (folder / name).is_file()]:
+            raise UserError(f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again")
+        cell = Cell.read(folder / "cell.json")
+        registry = Registry([*cell.plugins, *plugins])
+        dataset, model_class = registry.dataset(cell.source, data_folder()), registry.model(cell.key["model"])
+        if dataset_digest(dataset) != record["key"]["data"]:
+            raise UserError(f"the data of {dataset.name} have changed since this run")
+        return cls(folder, cell, record, dataset, model_class)
+
+    def model(self) -> ClusteringModel:
+        """The trained model, ready to assign and to sample, on the GPU if there is one.
+
+        Raises:
+            UserError: the model's source is not that of the run.
+        """
+        key = self.record["key"]
+        if source_digest(self.model_class.__module__) != key["source"]:
+            raise UserError(f"the source of {key['model']} has changed since this run, so its model can't be loaded; run it again")
+        model = self.model_class(data_spec(self.dataset), config.from_dict(self.model_class, key["config"]))
+        model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
+        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
