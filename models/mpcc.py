@@ -116,7 +116,7 @@ class MPCC(ClusteringModel):
         "delivery": "embedding",
         "share_trunk": False,
         "normalise_encoder": False,
-        "map_size": 4,
+        "map_size": 8,
         "batch_size": 32,
         "d_steps": 1,
         "e_steps": 2,
@@ -126,7 +126,7 @@ class MPCC(ClusteringModel):
         "ema_start": 50,
     }
     quick = {
-        "digits": {**_quick, "image_size": 8, "iterations": 1300},
+        "digits": {**_quick, "image_size": 8, "iterations": 1200},
         "image": {**_quick, "image_size": 16, "iterations": 1500},
     }
     smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
