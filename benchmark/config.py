@@ -43,10 +43,20 @@ def resolve(
         raise UserError(f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for")
     try:
         config = model.Config(**values)
+        _check_ranges(config)
         config.check(data)
     except ValueError as error:  # raised by a config's own checks
         raise UserError(f"{model.name}: {error}") from error
     return config
+
+
+def _check_ranges(config: ModelConfig) -> None:
+    """What holds for every model by the meaning of a name; the rest is checked by its own config."""
+    for name, value in vars(config).items():
+        if (name == "lr" or name.endswith("_lr")) and not value > 0:
+            raise ValueError(f"{name} is {value}, expected a positive number")
+        if name.split("_")[-1] in ("epochs", "steps", "iterations") and not value >= 0:
+            raise ValueError(f"{name} is {value}, expected at least 0")
 
 
 def by_hand(

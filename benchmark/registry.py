@@ -61,6 +61,8 @@ class Registry:
     def dataset(self, name: str, folder: Path) -> Dataset:
         """The data set of that name; a name that ends in .npz is a file of the user's own."""
         if name.endswith(".npz"):
+            if (stem := Path(name).stem) in self.datasets:
+                raise UserError(f"{name} would get the settings and tables of the data set {stem}; give the file another name")
             return NpzDataset(Path(name))
         return self._find("data set", name, self.datasets)(folder)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
-from benchmark import campaigns, comparisons, figures, papers, published
+from benchmark import campaigns, comparisons, figures, papers, published, statistics
 from benchmark.results import Record, all_records, write_atomically
 from benchmark.statistics import DIAGRAM_DATASETS
 from benchmark.tables import DASH, Table, build, current, row_names
@@ -123,11 +124,12 @@ def _overall(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
         part = _table(table, title, {}, _tables_command(results))
         scores, _ = comparisons.comparable(records, budget)
         datasets = len(next(iter(scores.values())))
-        if datasets >= DIAGRAM_DATASETS:
+        if datasets >= DIAGRAM_DATASETS and len(scores) > 2:
             ranks = dict(zip(table.values["model"], table.values["rank"], strict=True))
             figure = figures.critical_difference_diagram(ranks, datasets)
             path = figures.save(figure, results / "figures", f"overall-{budget}-critical-difference")
-            part["picture"] = _picture(path, "critical-difference diagram (Nemenyi test at 5 %)")
+            p = statistics.friedman_test(np.array([[x.mean() for x in by_dataset.values()] for by_dataset in scores.values()]))
+            part["picture"] = _picture(path, f"critical-difference diagram (Friedman test: p = {p:.2g}; Nemenyi test at 5 %)")
         found.append(part)
         if (pairs := comparisons.pairwise_table(records, budget)) is not None:
             found.append(_table(pairs, f"Pairs of models, {budget} budget", {}, _tables_command(results)))

@@ -30,7 +30,7 @@ class ClusterGAN(ClusteringModel):
     q is the identity for WGAN-GP, with its gradient penalty, or the logarithm for the vanilla GAN. One step of training is
     five critic updates and one joint update of G and E. Variants, the comparison models of the paper's tables:
         infogan      E is a head on the critic's trunk, predicts z_c alone, and trains the critic as well (as in InfoGAN)
-        wgan_onehot  no encoder: "GAN with backprop decoding" (decode=true) and "GAN with critic features" (decode=false)
+        wgan_onehot  no encoder: clusters by backprop decoding (decode=true), or by k-means on the critic's features
         wgan_normal  the same with the prior z ~ N(0, sigma^2 I), which has no clusters
 
     Assignment rules, all fixed on the training points but for `kmeans_refit`:

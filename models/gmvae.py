@@ -90,6 +90,8 @@ class GMVAE(ClusteringModel):
     presets = {
         "mnist": {"network": "conv"},
         "fashion_mnist": {"network": "conv"},
+        "svhn": {"network": "conv"},
+        "svhn_extra": {"network": "conv"},
         "digits": {
             "x_dim": 10, "w_dim": 10, "hidden": (128, 128), "prior_hidden": 100, "reconstruction_weight": 16.0,
             "annealing": 350, "lr": 3e-3, "batch_size": 100, "epochs": 500,

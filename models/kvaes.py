@@ -90,6 +90,10 @@ class KVAEs(ClusteringModel):
             if not (0 <= self.beta1 < 1 and 0 <= self.min_share <= 1):
                 raise ValueError(f"beta1 is {self.beta1} and min_share {self.min_share}, expected values from 0 to 1")
 
+        def check(self, data: DataSpec) -> None:
+            if (self.filters or self.discriminator_filters) and data.kind != "image":
+                raise ValueError(f"filters are for images, {data.name} has vectors; set hidden instead")
+
     presets = {
         "modes9": {"discriminator_epochs": 5},
         "mnist": IMAGES,

@@ -1,5 +1,6 @@
 """Hyper-parameters: layers of defaults, presets, budgets and overrides, and their errors."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,8 +28,8 @@ class Model(ClusteringModel):
         limit: int | None = None
 
         def __post_init__(self):
-            if self.lr <= 0:
-                raise ValueError(f"lr is {self.lr}, expected a positive number")
+            if not all(self.hidden):
+                raise ValueError(f"hidden is {self.hidden}, expected positive widths")
 
     presets = {"mnist": {"lr": 0.2}, "digits": {}, "image": {"lr": 0.3}, "*": {"lr": 0.4}}
     quick = {"mnist": {"epochs": 10}}
@@ -61,7 +62,9 @@ def test_texts_become_values_of_the_fields_type():
         ({"epochs": "ten"}, "model.epochs was given 'ten', expected int"),
         ({"epochs": "1.5"}, "expected int"),
         ({"lr": "nan"}, "expected float"),
-        ({"lr": "-1"}, "lr is -1.0, expected a positive number"),
+        ({"hidden": "3,0"}, "model: hidden is (3, 0), expected positive widths"),
+        ({"lr": "0"}, "model: lr is 0.0, expected a positive number"),
+        ({"epochs": "-1"}, "model: epochs is -1, expected at least 0"),
         ({"shared": "perhaps"}, "expected bool"),
         ({"loss": "wasserstein"}, "expected hinge | bce"),
         ({"hidden": "3,x"}, "expected tuple"),
@@ -71,7 +74,7 @@ def test_texts_become_values_of_the_fields_type():
     ],
 )
 def test_bad_overrides_are_named(overrides, message):
-    with pytest.raises(UserError, match=message.replace("|", r"\|")):
+    with pytest.raises(UserError, match=re.escape(message)):
         resolve(**overrides)
 
 

@@ -35,6 +35,11 @@ def test_the_folders_are_found():
     assert registry.failures == {}
 
 
+def test_an_own_file_can_not_pass_for_a_data_set_of_the_suite(tmp_path):
+    with pytest.raises(UserError, match=r"digits\.npz would get the settings and tables of the data set digits"):
+        Registry().dataset(str(tmp_path / "digits.npz"), tmp_path)
+
+
 def test_a_plugin_file_adds_its_models(tmp_path, fakes):
     plugin = write(tmp_path, MODEL.format(name="mine"))
     registry = Registry([plugin, fakes])

@@ -248,7 +248,7 @@ def require_slurm() -> None:
     try:
         import submitit  # noqa: F401
     except ImportError:
-        raise UserError("--executor slurm needs submitit; install it with: pip install 'dgcbench[slurm]'") from None
+        raise UserError("--executor slurm needs submitit; install it with: pip install '.[slurm]'") from None
 
 
 def queued_folders(results: Path) -> set[Path]:
