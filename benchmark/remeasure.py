@@ -65,7 +65,9 @@ def _measured(
         raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
     todo = [name for name in extractors if not _complete(measured.get(name), len(real.images), wanted)]
-    model = run.model() if todo else None
+    if not todo:
+        return
+    model = run.model()
     for name in todo:
         yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, _bars(run.cell.title))
 

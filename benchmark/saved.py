@@ -57,7 +57,8 @@ class SavedRun:
         """
         key = self.record["key"]
         if source_digest(self.model_class.__module__) != key["source"]:
-            raise UserError(f"the source of {key['model']} has changed since this run, so its model can't be loaded; run it again")
+            what = f"the source of {key['model']} has changed since this run"
+            raise UserError(f"{what}, so its model can't be loaded; run it again")
         model = self.model_class(data_spec(self.dataset), config.from_dict(self.model_class, key["config"]))
         model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -53,7 +53,9 @@ def test_what_is_missing_is_named(folder, tmp_path):
         SavedRun.open(folder)
 
 
-@pytest.mark.parametrize(("field", "message"), [("source", "source of gmvae has changed"), ("data", "data of digits have changed")])
+@pytest.mark.parametrize(
+    ("field", "message"), [("source", "source of gmvae has changed"), ("data", "data of digits have changed")]
+)
 def test_another_source_and_other_data_are_refused(folder, field, message):
     record = json.loads((folder / "record.json").read_text())
     record["key"][field] = "of another day"

@@ -432,7 +432,10 @@ def test_likelihood_under_a_kernel_density_estimate(neighbour):
 
 @pytest.mark.parametrize(
     "override",
-    [{"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1}, {"filters": (8,)}],
+    [
+        {"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1},
+        {"filters": (8,)},
+    ],
 )
 def test_settings_out_of_range(kvaes, override):
     with pytest.raises(UserError, match=next(iter(override))):
