@@ -92,8 +92,6 @@ def conv_shapes(shape: tuple[int, ...], filters: Sequence[int]) -> list[tuple[in
 
     Of the filters only as many are used as leave a pixel.
     """
-    if len(shape) != 3:
-        raise ValueError(f"convolutions (filters) need images (C, H, W), the shape of the data is {shape}")
     c, h, w = shape
     layers = min(len(filters), min(h, w).bit_length() - 1)
     return [(channels, h >> i, w >> i) for i, channels in enumerate((c, *filters[:layers]))]
