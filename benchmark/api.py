@@ -129,8 +129,8 @@ class ClusteringModel(nn.Module, ABC):
         Config: the model's dataclass of hyper-parameters, a `ModelConfig`.
         presets: {data set name, or "image" or "vector" for others of that kind, or "*" for all others: {field: value}},
             what differs per data set at the paper's budget.
-        quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, five
-            minutes for MNIST.
+        quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, two
+            to ten minutes for MNIST.
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
         min_clusters: the smallest K that makes sense.
     """
