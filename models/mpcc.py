@@ -127,7 +127,7 @@ class MPCC(ClusteringModel):
     }
     quick = {
         "digits": {**_quick, "image_size": 8, "iterations": 1200},
-        "image": {**_quick, "image_size": 16, "iterations": 1500},
+        "image": {**_quick, "image_size": 16, "d_steps": 3, "lr": 5e-4, "iterations": 1300},
     }
     smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
 
