@@ -58,6 +58,6 @@ def test_the_tables_shown_are_those_of_the_records():
 
 
 def test_the_links_of_the_documentation_lead_somewhere():
-    for page in [ROOT / "README.md", ROOT / "results" / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "results").rglob("README.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
