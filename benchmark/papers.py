@@ -238,7 +238,7 @@ def _sweep_table(wanted: Sweep, records: list[Record], budget: str) -> Table:
                 s = statistics.summarise(list(runs.values.values()))
                 row[METRIC_NAMES[metric]] = with_spread(s.mean, s.std, metric)
                 numeric |= {metric: s.mean, f"{metric}_std": s.std}
-            if dataset not in wanted.datasets and math.isnan(numeric[wanted.metrics[0]]):
+            if dataset not in wanted.datasets and math.isnan(numeric[wanted.metrics[0]]) and not runs.failures:
                 continue  # other runs of the model, which are not of this sweep
             missing = len(runs.values) < max(runs.seeds, wanted.seeds)
             row["seeds"] = f"{len(runs.values)}/{max(runs.seeds, wanted.seeds)}" if missing else str(len(runs.values))
