@@ -303,7 +303,9 @@ def test_merged_clusters_carry_no_information(gmvae):
 
 def test_the_traversal_has_a_row_per_cluster(gmvae):
     figure = make(gmvae).eval().draw(torch.rand(50, 1, 4, 4))["traversal"]
-    assert len(figure.axes) == K * 11
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [str(i) for i in range(K)]
+    assert axes.images[0].get_array().shape[:2] == (K * 5 - 1, 11 * 5 - 1)  # images of 4x4, a pixel apart
     assert make(gmvae, VECTORS).eval().draw(torch.rand(50, 3)) == {}
 
 
