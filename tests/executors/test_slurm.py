@@ -105,7 +105,7 @@ def test_arrays_hold_cells_of_one_model_per_job_and_no_more_jobs_than_slurm_take
 def test_without_slurm_or_submitit_the_error_says_which(monkeypatch, programs):
     monkeypatch.setitem(sys.modules, "submitit", None)
     programs(sbatch="", squeue="", srun="", scontrol="")
-    with pytest.raises(UserError, match=r"pip install 'dgcbench\[slurm\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[slurm\]'"):
         slurm.require_slurm()
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(UserError, match="there is no sbatch on PATH"):
