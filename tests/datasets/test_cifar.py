@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tarfile
 
-import benchmark.datasets._cifar as cifar
 import numpy as np
 import pytest
 
+import benchmark.datasets._cifar as cifar
 from benchmark.errors import UserError
 from benchmark.registry import Registry
 

@@ -7,10 +7,10 @@ import tarfile
 import threading
 import zipfile
 
-import benchmark.datasets._files as files
 import numpy as np
 import pytest
 
+import benchmark.datasets._files as files
 from benchmark.errors import UserError
 
 CONTENT = bytes(range(256)) * 20

@@ -4,11 +4,11 @@ import gzip
 import shutil
 from urllib.error import URLError
 
-import benchmark.datasets._files as files_module
-import benchmark.datasets._idx as idx
 import numpy as np
 import pytest
 
+import benchmark.datasets._files as files_module
+import benchmark.datasets._idx as idx
 from benchmark.data import array_digest
 from benchmark.errors import UserError
 

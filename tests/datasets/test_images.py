@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmark.datasets.svhn import Svhn, SvhnExtra
-from benchmark.datasets.usps import Usps
 from scipy.io import savemat
 
+from benchmark.datasets.svhn import Svhn, SvhnExtra
+from benchmark.datasets.usps import Usps
 from benchmark.errors import UserError
 
 RNG = np.random.default_rng(0)

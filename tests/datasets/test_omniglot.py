@@ -4,10 +4,10 @@ import shutil
 import zipfile
 import zlib
 
-import benchmark.datasets.omniglot as omniglot
 import numpy as np
 import pytest
 
+import benchmark.datasets.omniglot as omniglot
 from benchmark.errors import UserError
 from benchmark.registry import Registry
 

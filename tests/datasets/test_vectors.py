@@ -6,18 +6,18 @@ import io
 import zipfile
 from dataclasses import replace
 
-import benchmark.datasets.reuters10k as reuters
 import numpy as np
 import pytest
 import torch
+from scipy.io import mmwrite
+from scipy.sparse import coo_matrix
+
+import benchmark.datasets.reuters10k as reuters
+from benchmark.data import array_digest, data_spec
 from benchmark.datasets.har import INNER, PARTS, Har
 from benchmark.datasets.pendigits import Pendigits
 from benchmark.datasets.stl10_features import IMAGES, Stl10Features, read_images, write_features
 from benchmark.datasets.tenx73k import Tenx73k
-from scipy.io import mmwrite
-from scipy.sparse import coo_matrix
-
-from benchmark.data import array_digest, data_spec
 from benchmark.errors import UserError
 
 RNG = np.random.default_rng(0)

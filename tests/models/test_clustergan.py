@@ -12,23 +12,18 @@ from torch import nn
 from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
-from benchmark.registry import Registry
+from benchmark.models import clustergan
 
 SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
 K = 4
 VARIANTS = ("clustergan", "infogan", "wgan_onehot", "wgan_normal")
 
 
-@pytest.fixture(scope="module")
-def cg():
-    return sys.modules[Registry().model("clustergan").__module__]
-
-
-def make(cg, spec=SPEC, **overrides):
+def make(spec=SPEC, **overrides):
     torch.manual_seed(0)
     texts = {k: str(v) for k, v in {"sigma": None, **overrides}.items()}  # sigma as in the paper
-    resolved = config.resolve(cg.ClusterGAN, spec, K, "smoke", texts)
-    return cg.ClusterGAN(spec, resolved)
+    resolved = config.resolve(clustergan.ClusterGAN, spec, K, "smoke", texts)
+    return clustergan.ClusterGAN(spec, resolved)
 
 
 def points(n=200, seed=0):
@@ -38,22 +33,22 @@ def points(n=200, seed=0):
 # Losses
 
 
-def test_adversarial_losses_equal_numpy(cg):
+def test_adversarial_losses_equal_numpy():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=50), rng.normal(size=50)
     t = torch.from_numpy
     sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
-    assert cg.critic_loss(t(a), t(b), "wgan-gp").item() == pytest.approx(b.mean() - a.mean())
-    assert cg.generator_loss(t(b), "wgan-gp").item() == pytest.approx(-b.mean())
+    assert clustergan.critic_loss(t(a), t(b), "wgan-gp").item() == pytest.approx(b.mean() - a.mean())
+    assert clustergan.generator_loss(t(b), "wgan-gp").item() == pytest.approx(-b.mean())
     cross_entropy = -np.log(sigmoid(a)).mean() - np.log(1 - sigmoid(b)).mean()
-    assert cg.critic_loss(t(a), t(b), "vanilla").item() == pytest.approx(cross_entropy)
-    assert cg.generator_loss(t(b), "vanilla").item() == pytest.approx(-np.log(sigmoid(b)).mean())
+    assert clustergan.critic_loss(t(a), t(b), "vanilla").item() == pytest.approx(cross_entropy)
+    assert clustergan.generator_loss(t(b), "vanilla").item() == pytest.approx(-np.log(sigmoid(b)).mean())
 
 
-def test_vanilla_losses_stay_finite_far_out(cg):
+def test_vanilla_losses_stay_finite_far_out():
     far = torch.tensor([-200.0, 200.0])
-    assert cg.critic_loss(far, far, "vanilla").isfinite()
-    assert cg.generator_loss(far, "vanilla").item() == pytest.approx(100.0)
+    assert clustergan.critic_loss(far, far, "vanilla").isfinite()
+    assert clustergan.generator_loss(far, "vanilla").item() == pytest.approx(100.0)
 
 
 def two_layers(seed=0):
@@ -62,7 +57,7 @@ def two_layers(seed=0):
 
 
 @pytest.mark.parametrize("per_batch", [False, True])
-def test_gradient_penalty_equals_the_derivative_by_hand(cg, per_batch):
+def test_gradient_penalty_equals_the_derivative_by_hand(per_batch):
     """D(x) = v . tanh(x W): its gradient is W (v * (1 - tanh^2)), in numpy, sample by sample."""
     w, v = two_layers()
     rng = np.random.default_rng(1)
@@ -75,24 +70,24 @@ def test_gradient_penalty_equals_the_derivative_by_hand(cg, per_batch):
         expected += (math.sqrt((gradient**2).sum()) - 1) ** 2 / 5
     t = torch.from_numpy
     critic = lambda u: torch.tanh(u @ t(w)) @ t(v)  # noqa: E731
-    found = cg.gradient_penalty(critic, t(x), t(generated), t(eps))
+    found = clustergan.gradient_penalty(critic, t(x), t(generated), t(eps))
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_penalty_of_a_linear_critic_is_known_and_zero_at_norm_one(cg):
+def test_the_penalty_of_a_linear_critic_is_known_and_zero_at_norm_one():
     x, generated, eps = points(5).double(), points(5, 1).double(), torch.rand(5, dtype=torch.float64)
     w = torch.randn(64, dtype=torch.float64)
     for scale in (1.0, 3.0):
         linear = lambda u, a=scale: u.flatten(1) @ (a * w / w.norm())  # noqa: E731
-        assert cg.gradient_penalty(linear, x, generated, eps).item() == pytest.approx((scale - 1) ** 2, abs=1e-12)
+        assert clustergan.gradient_penalty(linear, x, generated, eps).item() == pytest.approx((scale - 1) ** 2, abs=1e-12)
 
 
-def test_the_penalty_differentiates_twice(cg):
+def test_the_penalty_differentiates_twice():
     """Its derivative by the critic's weights against finite differences."""
     w, v = (torch.from_numpy(a) for a in two_layers())
     x, generated = torch.randn(5, 6, dtype=torch.float64), torch.randn(5, 6, dtype=torch.float64)
     eps = torch.rand(5, dtype=torch.float64)
-    value = lambda weight: cg.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)  # noqa: E731
+    value = lambda weight: clustergan.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)  # noqa: E731
     assert torch.autograd.gradcheck(value, w.requires_grad_())
 
 
@@ -103,9 +98,9 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def test_the_generators_losses_equal_numpy(cg, double):
+def test_the_generators_losses_equal_numpy(double):
     """-E D(G(z)), beta_n times the mean square over batch and dimensions, beta_c times the mean cross-entropy."""
-    model = make(cg, beta_n=7, beta_c=3).eval()
+    model = make(beta_n=7, beta_c=3).eval()
     before = copy.deepcopy(model)
     torch.manual_seed(5)
     losses = model.generator_step(40)
@@ -121,8 +116,8 @@ def test_the_generators_losses_equal_numpy(cg, double):
     assert losses["z_c"].item() == pytest.approx(-3 * log_softmax[np.arange(40), cluster.numpy()].mean())
 
 
-def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(cg, double):
-    model = make(cg, variant="infogan", beta_c=3, critic_steps=1).eval()
+def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(double):
+    model = make(variant="infogan", beta_c=3, critic_steps=1).eval()
     before, x = copy.deepcopy(model), points(40).double()
     torch.manual_seed(5)
     model.critic_step(x)
@@ -145,8 +140,8 @@ def parts_changed_by(model, step):
 
 @pytest.mark.parametrize("loss", ["wgan-gp", "vanilla"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_each_step_changes_its_own_networks_alone(cg, variant, loss):
-    model = make(cg, variant=variant, loss=loss)
+def test_each_step_changes_its_own_networks_alone(variant, loss):
+    model = make(variant=variant, loss=loss)
     critic = {"critic_trunk", "critic_head"} | ({"code_head"} if variant == "infogan" else set())
     assert parts_changed_by(model, lambda: model.critic_step(points(40))) == critic
     inverse = {"generator"} | ({"encoder"} if variant == "clustergan" else set())
@@ -155,8 +150,8 @@ def test_each_step_changes_its_own_networks_alone(cg, variant, loss):
 
 
 @pytest.mark.parametrize(("points_given", "critic_steps"), [(200, 5), (203, 5), (64, 1), (3, 5)])
-def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(cg, points_given, critic_steps):
-    model = make(cg, critic_steps=critic_steps, channels="", batch_norm="false")
+def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(points_given, critic_steps):
+    model = make(critic_steps=critic_steps, channels="", batch_norm="false")
     seen = []
     model.critic_step = lambda x, original=model.critic_step: (seen.append(x), original(x))[1]
     x = points(points_given)
@@ -168,21 +163,21 @@ def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(cg, po
     assert steps == [len(seen), 1]
 
 
-def test_one_interpolation_coefficient_per_sample_or_per_batch(cg, monkeypatch):
-    sizes, original = [], cg.gradient_penalty
+def test_one_interpolation_coefficient_per_sample_or_per_batch(monkeypatch):
+    sizes, original = [], clustergan.gradient_penalty
 
     def spy(critic, x, generated, eps):
         sizes.append(len(eps))
         return original(critic, x, generated, eps)
 
-    monkeypatch.setattr(cg, "gradient_penalty", spy)
+    monkeypatch.setattr(clustergan, "gradient_penalty", spy)
     for per_batch in ("false", "true"):
-        make(cg, penalty_per_batch=per_batch).critic_step(points(40))
+        make(penalty_per_batch=per_batch).critic_step(points(40))
     assert sizes == [40, 1]
 
 
-def test_the_critic_learns_to_be_high_on_data(cg):
-    model = make(cg, lr=1e-3)
+def test_the_critic_learns_to_be_high_on_data():
+    model = make(lr=1e-3)
     for _ in range(60):
         losses = model.critic_step(0.2 * points(64))  # darker than what the generator starts with
     assert losses["critic"] < -0.05
@@ -190,8 +185,8 @@ def test_the_critic_learns_to_be_high_on_data(cg):
 
 
 @pytest.mark.parametrize(("variant", "sigma"), [*zip(VARIANTS, (0.1, 1.0, 0.1, 0.15), strict=True)])
-def test_the_prior(cg, variant, sigma):
-    model = make(cg, variant=variant)
+def test_the_prior(variant, sigma):
+    model = make(variant=variant)
     z, cluster = model.sample_prior(20_000)
     free = model.config.latent + (K if variant == "wgan_normal" else 0)
     assert z.shape == (20_000, model.config.latent + K)
@@ -206,9 +201,9 @@ def test_the_prior(cg, variant, sigma):
 
 
 @pytest.fixture(scope="module")
-def toy(cg):
+def toy():
     """A fixed random generator, and an encoder trained on it alone."""
-    model = make(cg, latent=3, hidden=64, decode_steps=100, decode_penalty=0.1)
+    model = make(latent=3, hidden=64, decode_steps=100, decode_penalty=0.1)
     toy = nn.Sequential(nn.Linear(3 + K, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
     nn.init.normal_(toy[0].weight, std=3.0)
     model.generator = toy
@@ -250,7 +245,7 @@ def test_decoding_recovers_the_latents_of_a_toy_generator(toy):
     assert (model.generator(found.z) - x).abs().mean() < 0.01
 
 
-def test_measurements_of_an_encoder_that_inverts_its_generator(toy, cg):
+def test_measurements_of_an_encoder_that_inverts_its_generator(toy):
     model, x, _, _ = toy
     torch.manual_seed(0)
     found = model.diagnose(x)
@@ -262,8 +257,8 @@ def test_measurements_of_an_encoder_that_inverts_its_generator(toy, cg):
     assert found["warnings"] == []
 
 
-def test_a_collapsed_generator_is_reported(cg):
-    model = make(cg)
+def test_a_collapsed_generator_is_reported():
+    model = make()
     nn.init.zeros_(model.generator[0].weight)  # every z gives the same image
     torch.manual_seed(0)
     warnings = model.eval().diagnose(points())["warnings"]
@@ -271,7 +266,7 @@ def test_a_collapsed_generator_is_reported(cg):
     assert sum("back into it" in w for w in warnings) >= K - 1
 
 
-def test_warnings_by_hand(cg):
+def test_warnings_by_hand():
     checks = sys.modules["benchmark.models._clustergan_checks"]
     assert checks.collapse_warnings([1.0, 0.5], 1.0, [0.9, 0.6]) == []
     assert checks.collapse_warnings([1.0, 0.01], 1.0, None) == [
@@ -280,14 +275,14 @@ def test_warnings_by_hand(cg):
     assert checks.collapse_warnings([1.0], 1.0, [0.25]) == ["the encoder puts only 25% of the samples of cluster 0 back into it"]
 
 
-def test_kmeans_centres_are_those_of_the_blobs_in_the_order_of_the_reference(cg):
+def test_kmeans_centres_are_those_of_the_blobs_in_the_order_of_the_reference():
     g = torch.Generator().manual_seed(0)
     blobs = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]])
     sample = (blobs[:, None] + 0.1 * torch.randn(4, 50, 2, generator=g)).flatten(0, 1)
     order = [2, 0, 3, 1]
-    found = cg.kmeans_centres(sample, blobs[order] + 0.5, seed=0)
+    found = clustergan.kmeans_centres(sample, blobs[order] + 0.5, seed=0)
     torch.testing.assert_close(found, blobs[order], atol=0.1, rtol=0)
-    assert cg.nearest(blobs, found).argmax(dim=1).tolist() == [order.index(i) for i in range(4)]
+    assert clustergan.nearest(blobs, found).argmax(dim=1).tolist() == [order.index(i) for i in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -299,9 +294,9 @@ def test_kmeans_centres_are_those_of_the_blobs_in_the_order_of_the_reference(cg)
         ("wgan_normal", "decode_kmeans kmeans", "kmeans"),
     ],
 )
-def test_rules_of_every_variant(cg, variant, with_decoding, without):
+def test_rules_of_every_variant(variant, with_decoding, without):
     for decode, names in (("true", with_decoding), ("false", without)):
-        model = make(cg, variant=variant, decode=decode)
+        model = make(variant=variant, decode=decode)
         model.eval().fit_kmeans(points())
         rules, x = model.assignments(), points(30, 1)
         assert list(rules) == names.split()
@@ -314,8 +309,8 @@ def test_rules_of_every_variant(cg, variant, with_decoding, without):
         assert ("returned" in model.draw(x)) == (variant in ("clustergan", "infogan"))
 
 
-def test_without_its_loss_z_n_is_left_out_of_codes_and_reconstructions(cg):
-    model = make(cg, beta_n=0).eval()
+def test_without_its_loss_z_n_is_left_out_of_codes_and_reconstructions():
+    model = make(beta_n=0).eval()
     x = points(20)
     torch.testing.assert_close(model.embed(x), model.encode(x)[1].softmax(dim=1))
     with torch.no_grad():
@@ -328,17 +323,17 @@ def test_without_its_loss_z_n_is_left_out_of_codes_and_reconstructions(cg):
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 30, 21), (2, 5, 4)])
-def test_networks_fit_every_image_size(cg, shape):
+def test_networks_fit_every_image_size(shape):
     spec = DataSpec("some", shape, (0.0, 1.0), 100)
-    model = make(cg, spec, channels="4,6")
+    model = make(spec, channels="4,6")
     assert model.sample(3).shape == (3, *shape)
     assert model.embed(torch.rand(3, *shape)).shape == (3, model.config.latent + K)
     model.step(torch.rand(20, *shape))
 
 
-def test_the_papers_networks_for_mnist(cg):
+def test_the_papers_networks_for_mnist():
     spec = DataSpec("mnist", (1, 28, 28), (0.0, 1.0), 60_000)
-    model = cg.ClusterGAN(spec, config.resolve(cg.ClusterGAN, spec, 10, "paper", {}))
+    model = clustergan.ClusterGAN(spec, config.resolve(clustergan.ClusterGAN, spec, 10, "paper", {}))
     count = lambda net: sum(p.numel() for p in net.parameters())  # noqa: E731
     trunk = (16 * 64 + 64) + (64 * 16 * 128 + 128) + (6272 * 1024 + 1024)
     assert count(model.critic_trunk) + count(model.critic_head) == trunk + 1025
@@ -349,9 +344,9 @@ def test_the_papers_networks_for_mnist(cg):
     assert (model.config.steps, model.config.critic_steps, model.config.batch_size) == (500_000, 5, 64)
 
 
-def test_unbounded_vectors_are_generated_without_a_squashing_output(cg):
+def test_unbounded_vectors_are_generated_without_a_squashing_output():
     spec = DataSpec("some", (5,), None, 100)
-    model = make(cg, spec)
+    model = make(spec)
     nn.init.constant_(model.generator[-2].bias, 7.0)
     assert model.sample(10).mean().item() == pytest.approx(7.0, abs=1.0)
 
@@ -360,10 +355,10 @@ def test_unbounded_vectors_are_generated_without_a_squashing_output(cg):
     "override",
     [{"latent": 0}, {"hidden": ""}, {"channels": "0"}, {"critic_steps": 0}, {"decode_lr": 0}, {"decode_box": -1}],
 )
-def test_settings_out_of_range(cg, override):
+def test_settings_out_of_range(override):
     with pytest.raises(UserError, match=r"at least 1|positive"):
-        make(cg, **override)
+        make(**override)
 
 
-def test_tiny_images_are_refused(cg):
-    assert "4x4" in cg.ClusterGAN.unsuitable(DataSpec("some", (1, 3, 9), (0.0, 1.0), 100))
+def test_tiny_images_are_refused():
+    assert "4x4" in clustergan.ClusterGAN.unsuitable(DataSpec("some", (1, 3, 9), (0.0, 1.0), 100))

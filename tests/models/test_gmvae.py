@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.metrics import accuracy, contingency
+from benchmark.models import gmvae
 from benchmark.registry import Registry
 from benchmark.seeding import start
 from benchmark.training import Trainer
@@ -21,11 +21,6 @@ from benchmark.training import Trainer
 IMAGES = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
 VECTORS = DataSpec("some", (3,), None, 500)
 M, B, K, J, L = 3, 5, 4, 3, 2
-
-
-@pytest.fixture(scope="module")
-def gmvae():
-    return sys.modules[Registry().model("gmvae").__module__]
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def parts():
     return normal(M, B, J), normal(B, J), normal(B, J), normal(M, B, K, J), normal(M, B, K, J)
 
 
-def make(gmvae, spec=IMAGES, k=K, **overrides):
+def make(spec=IMAGES, k=K, **overrides):
     torch.manual_seed(0)
     return gmvae.GMVAE(spec, config.resolve(gmvae.GMVAE, spec, k, "smoke", {n: str(v) for n, v in overrides.items()}))
 
@@ -50,7 +45,7 @@ def divergences(m, l, mu, log_sigma2):
     return found
 
 
-def test_responsibilities_are_bayes_rule_over_the_components(gmvae, parts):
+def test_responsibilities_are_bayes_rule_over_the_components(parts):
     """Also far from every component, where all densities underflow."""
     x, _, _, mu, log_sigma2 = parts
     x[0, 0] = 1000.0
@@ -65,14 +60,14 @@ def test_responsibilities_are_bayes_rule_over_the_components(gmvae, parts):
         np.testing.assert_allclose(found[i, b].numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_conditional_prior_is_the_weighted_sum_of_textbook_divergences(gmvae, parts):
+def test_conditional_prior_is_the_weighted_sum_of_textbook_divergences(parts):
     x, m, l, mu, log_sigma2 = parts
     log_r = gmvae.log_responsibilities(x, mu, log_sigma2)
     expected = (log_r.exp() * divergences(m, l, mu, log_sigma2)).sum(dim=2)
     torch.testing.assert_close(gmvae.conditional_prior(m, l, log_r, mu, log_sigma2), expected)
 
 
-def test_the_responsibilities_get_the_gradient_of_the_conditional_prior(gmvae, parts):
+def test_the_responsibilities_get_the_gradient_of_the_conditional_prior(parts):
     """d/dr_k sum_k r_k KL_k = KL_k: the very gradient whose sign and order are wrong in the released code."""
     x, m, l, mu, log_sigma2 = parts
     log_r = gmvae.log_responsibilities(x, mu, log_sigma2).requires_grad_()
@@ -80,13 +75,13 @@ def test_the_responsibilities_get_the_gradient_of_the_conditional_prior(gmvae, p
     torch.testing.assert_close(log_r.grad / log_r.exp(), divergences(m, l, mu, log_sigma2))
 
 
-def test_w_prior_is_the_divergence_from_a_standard_normal(gmvae, parts):
+def test_w_prior_is_the_divergence_from_a_standard_normal(parts):
     _, m, l, _, _ = parts
     expected = kl_divergence(Normal(m, (l / 2).exp()), Normal(torch.zeros(J).double(), 1.0)).sum(dim=1)
     torch.testing.assert_close(gmvae.w_prior(m, l), expected)
 
 
-def test_z_prior_is_the_divergence_from_uniform(gmvae):
+def test_z_prior_is_the_divergence_from_uniform():
     rng = np.random.default_rng(0)
     r = rng.dirichlet(np.full(K, 0.5), size=(M, B))
     expected = entropy(r, np.full(K, 1 / K), axis=-1)
@@ -95,7 +90,7 @@ def test_z_prior_is_the_divergence_from_uniform(gmvae):
     np.testing.assert_allclose(gmvae.z_prior(hard).numpy(), math.log(K))
 
 
-def test_likelihoods(gmvae):
+def test_likelihoods():
     rng = np.random.default_rng(0)
     logits, counts = rng.normal(size=(B, 6)), rng.integers(0, 17, size=(B, 6))
     p, y = 1 / (1 + np.exp(-logits)), counts / 16
@@ -111,7 +106,7 @@ def test_likelihoods(gmvae):
     np.testing.assert_allclose(found, -norm(mean, np.exp(log_var / 2)).logpdf(x).sum(axis=1), rtol=1e-12)
 
 
-def test_equal_components_give_uniform_responsibilities_and_no_z_prior(gmvae, parts):
+def test_equal_components_give_uniform_responsibilities_and_no_z_prior(parts):
     x, m, l, mu, log_sigma2 = parts
     mu, log_sigma2 = mu[:, :, :1].expand(M, B, K, J), log_sigma2[:, :, :1].expand(M, B, K, J)
     log_r = gmvae.log_responsibilities(x, mu, log_sigma2)
@@ -123,7 +118,7 @@ def test_equal_components_give_uniform_responsibilities_and_no_z_prior(gmvae, pa
 
 @pytest.mark.parametrize("k", [1, K])
 @pytest.mark.parametrize("spec", [IMAGES, VECTORS], ids=["image", "vector"])
-def test_the_elbo_is_the_sum_over_samples_points_and_components(gmvae, spec, k):
+def test_the_elbo_is_the_sum_over_samples_points_and_components(spec, k):
     """All terms, from the networks' outputs on, in plain loops; with K = 1 they are those of a VAE of two levels."""
     torch.manual_seed(0)
     settings = gmvae.GMVAE.Config(
@@ -159,7 +154,7 @@ def test_the_elbo_is_the_sum_over_samples_points_and_components(gmvae, spec, k):
         assert found["z_prior"] == 0
 
 
-def test_the_elbo_bounds_the_evidence(gmvae):
+def test_the_elbo_bounds_the_evidence():
     """x and w with one dimension: the evidence and the ELBO with exact q(z | x, w) by integration over a grid.
 
     The paper takes the responsibilities and the divergence that they weigh at independent x, which loosens the bound.
@@ -190,7 +185,7 @@ def test_the_elbo_bounds_the_evidence(gmvae):
     assert -nelbo < exact + 0.05  # 0.05: Monte-Carlo error
 
 
-def test_the_constraint_lets_no_gradient_through_up_to_its_floor_and_all_of_it_above(gmvae):
+def test_the_constraint_lets_no_gradient_through_up_to_its_floor_and_all_of_it_above():
     for value, expected in ((0.2, 0.0), (0.5, 0.0), (0.500001, 1.0), (2.0, 1.0)):
         kl = torch.tensor(value, dtype=torch.float64, requires_grad=True)
         bounded = gmvae.minimum_information(kl, 0.5)
@@ -200,9 +195,9 @@ def test_the_constraint_lets_no_gradient_through_up_to_its_floor_and_all_of_it_a
 
 
 @pytest.mark.parametrize(("floor", "with_z_prior"), [(math.log(K), False), (0.0, True)])
-def test_the_gradient_of_a_step(gmvae, floor, with_z_prior):
+def test_the_gradient_of_a_step(floor, with_z_prior):
     """A step differentiates all four terms above the floor, and the first three below it."""
-    model = make(gmvae, min_information=floor, mc_samples=2)
+    model = make(min_information=floor, mc_samples=2)
     y = torch.rand(20, 1, 4, 4)
     torch.manual_seed(5)
     terms = model.elbo_terms(y, 2)
@@ -216,8 +211,8 @@ def test_the_gradient_of_a_step(gmvae, floor, with_z_prior):
     torch.testing.assert_close(reported["nelbo"], sum(terms.values()))  # the ELBO itself, whatever the floor
 
 
-def test_annealing_raises_the_weight_of_the_reconstruction_from_one(gmvae):
-    model = make(gmvae, annealing=4, reconstruction_weight=16)
+def test_annealing_raises_the_weight_of_the_reconstruction_from_one():
+    model = make(annealing=4, reconstruction_weight=16)
     weights = []
     for _ in range(6):
         weights.append(16 * gmvae.annealed_share(model.epoch, 4, 16.0).item())
@@ -226,8 +221,8 @@ def test_annealing_raises_the_weight_of_the_reconstruction_from_one(gmvae):
     assert gmvae.annealed_share(torch.zeros(()), 0, 16.0) == 1
 
 
-def test_gradients_reach_every_parameter_and_training_lowers_the_loss(gmvae):
-    model = make(gmvae, lr=0.003)
+def test_gradients_reach_every_parameter_and_training_lowers_the_loss():
+    model = make(lr=0.003)
     y = torch.rand(100, 1, 1, 1).expand(100, 1, 4, 4).contiguous()
     first = model.step(y)
     assert all(p.grad.abs().sum() > 0 for name, p in model.named_parameters() if not name.startswith("trunk.1.bias"))
@@ -237,7 +232,7 @@ def test_gradients_reach_every_parameter_and_training_lowers_the_loss(gmvae):
 
 
 @pytest.mark.parametrize(("side", "channels"), [(28, 1), (32, 3)])
-def test_the_convolutional_network_has_the_papers_layers(gmvae, side, channels):
+def test_the_convolutional_network_has_the_papers_layers(side, channels):
     spec = DataSpec("mnist" if side == 28 else "svhn", (channels, side, side), (0.0, 1.0), 500)
     model = gmvae.GMVAE(spec, gmvae.GMVAE.Config(n_clusters=10, network="conv"))
     weights = [tuple(p.shape) for p in model.parameters() if p.dim() > 1]
@@ -254,8 +249,8 @@ def test_the_convolutional_network_has_the_papers_layers(gmvae, side, channels):
     assert model.log_assign(y).shape == (2, 10)
 
 
-def test_the_expected_rule_averages_the_responsibilities_over_the_posterior(gmvae):
-    model = make(gmvae).eval()
+def test_the_expected_rule_averages_the_responsibilities_over_the_posterior():
+    model = make().eval()
     y = torch.rand(6, 1, 4, 4)
     with torch.no_grad():
         model.prior[2].weight.mul_(5)
@@ -274,8 +269,8 @@ def test_the_expected_rule_averages_the_responsibilities_over_the_posterior(gmva
         torch.testing.assert_close(model.log_assign_expected(y), model.log_assign(y))
 
 
-def test_samples_come_from_their_component(gmvae):
-    model = make(gmvae, VECTORS).eval()
+def test_samples_come_from_their_component():
+    model = make(VECTORS).eval()
     with torch.no_grad():
         model.prior[2].weight.zero_()
         mu = torch.arange(K)[:, None].expand(K, 3) * 10.0
@@ -291,8 +286,8 @@ def test_samples_come_from_their_component(gmvae):
     assert (counts / 4000 - 1 / K).abs().max() < 0.04
 
 
-def test_merged_clusters_carry_no_information(gmvae):
-    model, y = make(gmvae).eval(), torch.rand(50, 1, 4, 4)
+def test_merged_clusters_carry_no_information():
+    model, y = make().eval(), torch.rand(50, 1, 4, 4)
     with torch.no_grad():
         model.prior[2].weight.zero_()
         model.prior[2].bias.zero_()
@@ -301,15 +296,15 @@ def test_merged_clusters_carry_no_information(gmvae):
     assert found["z_prior"] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_traversal_has_a_row_per_cluster(gmvae):
-    figure = make(gmvae).eval().draw(torch.rand(50, 1, 4, 4))["traversal"]
+def test_the_traversal_has_a_row_per_cluster():
+    figure = make().eval().draw(torch.rand(50, 1, 4, 4))["traversal"]
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [str(i) for i in range(K)]
     assert axes.images[0].get_array().shape[:2] == (K * 5 - 1, 11 * 5 - 1)  # images of 4x4, a pixel apart
-    assert make(gmvae, VECTORS).eval().draw(torch.rand(50, 3)) == {}
+    assert make(VECTORS).eval().draw(torch.rand(50, 3)) == {}
 
 
-def test_the_five_modes_are_recovered(gmvae, tmp_path):
+def test_the_five_modes_are_recovered(tmp_path):
     """Trained without labels; with them, nearly every point is in the cluster of its mode."""
     data = Registry().dataset("modes5", tmp_path)
     x, y = data.x("all")[:3200], data.y("all")[:3200]
@@ -338,12 +333,12 @@ def test_the_five_modes_are_recovered(gmvae, tmp_path):
         ({"network": "conv"}, "network=conv needs images of 28x28 or 32x32, some has shape (1, 4, 4); use network=fc"),
     ],
 )
-def test_bad_input(gmvae, overrides, message):
+def test_bad_input(overrides, message):
     with pytest.raises(UserError) as error:
-        make(gmvae, **overrides)
+        make(**overrides)
     assert message in str(error.value)
 
 
-def test_vectors_with_the_convolutional_network(gmvae):
+def test_vectors_with_the_convolutional_network():
     with pytest.raises(UserError, match=r"network=conv needs images of 28x28 or 32x32, some has shape \(3,\)"):
-        make(gmvae, VECTORS, network="conv")
+        make(VECTORS, network="conv")

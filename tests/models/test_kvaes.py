@@ -1,5 +1,5 @@
-"""kVAEs: losses against independent float64 computations, the stack against a loop, the competition against brute force,
-k-means as its special case."""
+"""kVAEs: losses against independent float64 computations, the competition against brute force, k-means as its
+special case."""
 
 import math
 
@@ -16,6 +16,7 @@ from benchmark.api import DataSpec, Once, Stage
 from benchmark.data import data_spec
 from benchmark.errors import UserError
 from benchmark.evaluation import diagnose
+from benchmark.models import kvaes
 from benchmark.registry import Registry
 from benchmark.seeding import start
 from benchmark.training import Trainer
@@ -25,22 +26,7 @@ PLANE = DataSpec("some", (2,), None, N)
 IMAGES = DataSpec("some", (1, 9, 8), (0.0, 1.0), N)
 
 
-@pytest.fixture(scope="module")
-def kvaes():
-    import sys
-
-    return sys.modules[Registry().model("kvaes").__module__]
-
-
-@pytest.fixture(scope="module")
-def neighbour(kvaes):
-    """A module beside the model's, by name."""
-    import sys
-
-    return lambda name: sys.modules[kvaes.__name__.rpartition(".")[0] + "." + name]
-
-
-def make(kvaes, spec=PLANE, k=K, **overrides):
+def make(spec=PLANE, k=K, **overrides):
     torch.manual_seed(0)
     overrides = {"latent": J, "batch_size": B, **overrides}
     text = {n: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for n, v in overrides.items()}
@@ -55,14 +41,14 @@ def points(spec=PLANE, n=N):
 # the losses
 
 
-def test_kl_equals_torch_distributions(kvaes):
+def test_kl_equals_torch_distributions():
     m, l = torch.randn(K, B, J, dtype=torch.float64), torch.randn(K, B, J, dtype=torch.float64)
     expected = kl_divergence(Normal(m, (l / 2).exp()), Normal(torch.zeros_like(m), torch.ones_like(m))).sum(dim=2)
     torch.testing.assert_close(kvaes.gaussian_kl(m, l), expected)
 
 
-def test_reconstruction_of_vectors_is_a_gaussian_log_density(kvaes):
-    model = make(kvaes, decoder_variance=0.3).double()
+def test_reconstruction_of_vectors_is_a_gaussian_log_density():
+    model = make(decoder_variance=0.3).double()
     z, x = torch.randn(K, B, J, dtype=torch.float64), torch.randn(K, B, 2, dtype=torch.float64)
     found, means = model.reconstruction_nll(z, x).detach(), model.decode(z).detach().numpy()
     for j in range(K):
@@ -71,15 +57,15 @@ def test_reconstruction_of_vectors_is_a_gaussian_log_density(kvaes):
             assert found[j, i].item() == pytest.approx(-density - math.log(2 * math.pi * 0.3), rel=1e-9)
 
 
-def test_reconstruction_of_images_is_their_cross_entropy(kvaes):
-    model = make(kvaes, IMAGES).double()
+def test_reconstruction_of_images_is_their_cross_entropy():
+    model = make(IMAGES).double()
     z, x = torch.randn(K, B, J, dtype=torch.float64), torch.rand(K, B, 72, dtype=torch.float64)
     p = model.decode(z)
     expected = -(x * p.log() + (1 - x) * (1 - p).log()).sum(dim=2)
     torch.testing.assert_close(model.reconstruction_nll(z, x), expected)
 
 
-def test_the_discriminators_loss_and_its_optimum(kvaes):
+def test_the_discriminators_loss_and_its_optimum():
     real, fake = torch.randn(K, B, dtype=torch.float64), torch.randn(K, B, dtype=torch.float64)
     d = lambda logits: 1 / (1 + np.exp(-logits.numpy()))  # noqa: E731
     expected = -np.log(d(real)).mean(axis=1) - np.log(1 - d(fake)).mean(axis=1)
@@ -92,105 +78,17 @@ def test_the_discriminators_loss_and_its_optimum(kvaes):
     assert torch.autograd.grad(loss, logits)[0].abs().max() < 1e-12
 
 
-def test_the_ratio_is_that_of_probabilities(kvaes):
-    model, x = make(kvaes), points()
+def test_the_ratio_is_that_of_probabilities():
+    model, x = make(), points()
     d = torch.stack([model.discriminator(x.expand(K, -1, -1))[j, :, 0].sigmoid() for j in range(K)], dim=1)
     torch.testing.assert_close(model.log_ratio(x), ((1 - d) / d).log(), rtol=1e-4, atol=1e-5)
 
 
-# the stack
+# gradients
 
 
-def unstacked(stack, j):
-    """Network j of a stack as ordinary torch layers, whose weights are copies."""
-    layers = []
-    for layer in stack:
-        if (name := type(layer).__name__) == "StackedLinear":
-            copy = nn.Linear(*layer.weight.shape[1:])
-            values = {"weight": layer.weight[j].T, "bias": layer.bias[j, 0]}
-        elif name in ("Conv2d", "ConvTranspose2d", "BatchNorm2d"):
-            channels = lambda n: n // K  # noqa: E731
-            if name == "BatchNorm2d":
-                copy = nn.BatchNorm2d(channels(layer.num_features))
-            elif name == "Conv2d":
-                copy = nn.Conv2d(channels(layer.in_channels), channels(layer.out_channels), 4, 2, 1)
-            else:
-                copy = nn.ConvTranspose2d(
-                    channels(layer.in_channels), channels(layer.out_channels), 4, 2, 1, output_padding=layer.output_padding
-                )
-            values = {n: p.chunk(K)[j] for n, p in layer.named_parameters()}
-        elif name == "ToChannels":
-            copy, values = nn.Unflatten(1, layer.shape), {}
-        elif name == "FromChannels":
-            copy, values = nn.Flatten(1), {}
-        else:
-            copy, values = type(layer)(), {}
-        with torch.no_grad():
-            for n, value in values.items():
-                getattr(copy, n).copy_(value)
-        layers.append(copy)
-    return nn.Sequential(*layers).double()
-
-
-@pytest.mark.parametrize("spec", [PLANE, IMAGES], ids=["linear", "convolutional"])
-def test_three_batched_steps_equal_a_loop_over_the_networks(kvaes, spec):
-    """Values of losses, weights after steps of Adam, running statistics; with 9x8 images, so that a size is odd."""
-    filters = {"filters": (4, 8, 8), "discriminator_filters": (4, 8)} if spec is IMAGES else {}
-    model = make(kvaes, spec, hidden=(5, 6), lr=0.01, **filters).double().train()
-    model.vae_optimizer = torch.optim.Adam([*model.encoder.parameters(), *model.decoder.parameters()], 0.01, (0.5, 0.999))
-    loops = [(unstacked(model.encoder, j), unstacked(model.decoder, j)) for j in range(K)]
-    critics = [unstacked(model.discriminator, j) for j in range(K)]
-    adams = [torch.optim.Adam([*e.parameters(), *d.parameters()], 0.01, (0.5, 0.999)) for e, d in loops]
-    for step in range(3):
-        x = torch.rand(K, B, spec.dim, dtype=torch.float64)
-        torch.manual_seed(step)
-        found = model.vae_step(x)
-        torch.manual_seed(step)
-        noise, losses = torch.randn(K, B, J, dtype=torch.float64), []
-        for j, (encoder, decoder) in enumerate(loops):
-            m, l = encoder(x[j]).chunk(2, dim=1)
-            output = decoder(m + noise[j] * (l / 2).exp())
-            if model.bounded:
-                nll = F.binary_cross_entropy_with_logits(output, x[j], reduction="none").sum(dim=1)
-            else:
-                nll = (output - x[j]).square().sum(dim=1) / (2 * model.config.decoder_variance)
-            losses.append((nll + 0.5 * (l.exp() + m**2 - 1 - l).sum(dim=1)).mean())
-            adams[j].zero_grad()
-            losses[-1].backward()
-            adams[j].step()
-        torch.testing.assert_close(found["nelbo"], torch.stack(losses).mean())
-    model.eval()
-    x = torch.rand(B, *spec.shape, dtype=torch.float64)
-    m, _ = model.encode(model.stack(x))
-    for j, (encoder, decoder) in enumerate(loops):
-        alone = encoder.eval()(x.flatten(1))[:, :J]
-        torch.testing.assert_close(m[j], alone)
-        torch.testing.assert_close(model.decoder(m)[j], decoder.eval()(alone))
-        torch.testing.assert_close(model.log_ratio(x)[:, j], -critics[j](x.flatten(1))[:, 0])
-
-
-def test_networks_of_a_stack_start_like_torch_layers_and_differ(neighbour):
-    stacked = neighbour("_stacked")
-    layer = stacked.StackedLinear(50, 25, 40)
-    bound = 1 / math.sqrt(25)
-    assert layer.weight.abs().max() <= bound
-    assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
-    assert not torch.equal(layer.weight[0], layer.weight[1])
-
-
-def test_as_many_convolutions_as_leave_a_pixel(neighbour):
-    shapes = neighbour("_stacked").conv_shapes
-    assert shapes((1, 28, 28), (8, 16, 32, 64)) == [(1, 28, 28), (8, 14, 14), (16, 7, 7), (32, 3, 3), (64, 1, 1)]
-    assert shapes((3, 9, 8), (8, 16, 32, 64)) == [(3, 9, 8), (8, 4, 4), (16, 2, 2), (32, 1, 1)]
-
-
-def test_no_convolutions_of_vectors(kvaes):
-    with pytest.raises(UserError, match="filters are for images, some has vectors"):
-        make(kvaes, filters=(4, 8))
-
-
-def test_gradients_reach_what_they_should(kvaes):
-    model, x = make(kvaes), points()
+def test_gradients_reach_what_they_should():
+    model, x = make(), points()
     model.share_out(N)
     model.vae_step(model.draw_batches(x))
     parts = lambda: {n.split(".")[0] for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}  # noqa: E731
@@ -200,8 +98,8 @@ def test_gradients_reach_what_they_should(kvaes):
     assert parts() == {"discriminator"}
 
 
-def test_an_inactive_vae_is_not_trained_and_the_others_are_as_before(kvaes):
-    a, b = make(kvaes), make(kvaes)
+def test_an_inactive_vae_is_not_trained_and_the_others_are_as_before():
+    a, b = make(), make()
     b.active[1] = 0
     x = torch.rand(K, B, 2)
     for model in (a, b):
@@ -209,7 +107,7 @@ def test_an_inactive_vae_is_not_trained_and_the_others_are_as_before(kvaes):
         model.vae_step(x)
     weights = lambda model: model.encoder[0].weight  # noqa: E731
     torch.testing.assert_close(weights(a)[[0, 2]], weights(b)[[0, 2]])
-    torch.testing.assert_close(weights(b)[1], weights(make(kvaes))[1], rtol=0, atol=0)
+    torch.testing.assert_close(weights(b)[1], weights(make())[1], rtol=0, atol=0)
     assert not torch.equal(weights(a)[1], weights(b)[1])
 
 
@@ -232,8 +130,8 @@ def fixed_logits(model, x, logits):
     model.discriminator = Logits(lambda stack: logits[torch.cdist(stack[0], x).argmin(dim=1)].T)
 
 
-def test_reassignment_against_brute_force(kvaes):
-    model, x = make(kvaes), points()
+def test_reassignment_against_brute_force():
+    model, x = make(), points()
     logits = 5 * torch.randn(N, K)
     fixed_logits(model, x, logits)
     model.reassign(x, 0)
@@ -252,16 +150,16 @@ def test_reassignment_against_brute_force(kvaes):
     torch.testing.assert_close(model.alphas[1], model.alpha)
 
 
-def test_saturated_discriminators_still_decide(kvaes):
+def test_saturated_discriminators_still_decide():
     """In single precision D is 0 or 1 at all of these logits; the logits themselves are not equal."""
-    model, x = make(kvaes), points()
+    model, x = make(), points()
     fixed_logits(model, x, torch.tensor([300.0, 299.0, 301.0]).repeat(N, 1))
     model.reassign(x, 0)
     assert model.assigned.unique().tolist() == [1]
 
 
-def test_batches_come_from_the_parts_in_equal_shares(kvaes):
-    model, x = make(kvaes, batch_size=N), torch.arange(2.0 * N).view(N, 2)
+def test_batches_come_from_the_parts_in_equal_shares():
+    model, x = make(batch_size=N), torch.arange(2.0 * N).view(N, 2)
     fixed_logits(model, x, -torch.eye(K)[torch.arange(N) % 5 % K])
     model.reassign(x, 0)
     drawn = torch.cat([model.draw_batches(x) for _ in range(300)], dim=1)
@@ -273,8 +171,8 @@ def test_batches_come_from_the_parts_in_equal_shares(kvaes):
         assert ((counts - expected) ** 2 / expected).sum() < 2 * len(part)  # chi-squared, mean len(part) - 1
 
 
-def test_stored_bytes_are_scaled(kvaes):
-    model, x = make(kvaes, IMAGES), (points(IMAGES) * 255).to(torch.uint8)
+def test_stored_bytes_are_scaled():
+    model, x = make(IMAGES), (points(IMAGES) * 255).to(torch.uint8)
     model.share_out(N)
     batch = model.draw_batches(x)
     assert batch.shape == (K, B, 72)
@@ -282,9 +180,9 @@ def test_stored_bytes_are_scaled(kvaes):
 
 
 @pytest.mark.parametrize(("min_share", "kept", "active"), [(0, 1, 0.0), (0.5, 2, 1.0)])
-def test_empty_parts_and_load_balancing(kvaes, min_share, kept, active):
+def test_empty_parts_and_load_balancing(min_share, kept, active):
     """VAE 0 gets nothing and VAE 1 a tenth of an equal share; a part that is kept is the one before."""
-    model, x = make(kvaes, min_share=min_share), points()
+    model, x = make(min_share=min_share), points()
     fixed_logits(model, x, -torch.eye(K)[torch.arange(N) % 3])
     model.reassign(x, 0)
     assert model.kept[0] == 0
@@ -301,8 +199,8 @@ def test_empty_parts_and_load_balancing(kvaes, min_share, kept, active):
     assert diagnose(model, x, 0)["parts_kept"] == kept
 
 
-def test_bags_are_drawn_with_replacement(kvaes):
-    model = make(kvaes, pretrain_on="bags")
+def test_bags_are_drawn_with_replacement():
+    model = make(pretrain_on="bags")
     next(iter(model.stages(points()))).run()
     assert model.sizes.tolist() == [N // K] * K
     bags = model.parts[:, : N // K]
@@ -312,8 +210,8 @@ def test_bags_are_drawn_with_replacement(kvaes):
     assert any(len(bag.unique()) < N // K for bag in bags)
 
 
-def test_new_discriminators_and_a_new_adam(kvaes):
-    model, x = make(kvaes), points()
+def test_new_discriminators_and_a_new_adam():
+    model, x = make(), points()
     before = [p.clone() for p in model.discriminator.parameters()]
     model.discriminator_step(x[:B])
     model.reset_discriminators()
@@ -323,24 +221,24 @@ def test_new_discriminators_and_a_new_adam(kvaes):
     assert not torch.equal(first[0], first[1])
 
 
-def test_the_order_of_training(kvaes):
+def test_the_order_of_training():
     """Steps per stage as the numbers of epochs say: 2 epochs, 60 points, 3 VAEs, batches of 8."""
-    plan = list(make(kvaes, meta_iterations=2).stages(points()))
+    plan = list(make(meta_iterations=2).stages(points()))
     names = ["share out", "pretrain", "vaes", "discriminators", "reassign", "vaes", "reset", "discriminators", "reassign"]
     assert [item.name for item in plan] == names
     steps = {item.name: item.steps for item in plan if isinstance(item, Stage)}
     assert steps == {"pretrain": 15, "vaes": 5, "discriminators": 15}
-    plan = list(make(kvaes, meta_iterations=1, density="elbo").stages(points()))
+    plan = list(make(meta_iterations=1, density="elbo").stages(points()))
     assert [item.name for item in plan if isinstance(item, Once)] == ["share out", "reassign"]
-    plan = list(make(kvaes, meta_iterations=1, discriminator_epochs=0).stages(points()))
+    plan = list(make(meta_iterations=1, discriminator_epochs=0).stages(points()))
     assert next(item.steps for item in plan if item.name == "discriminators") == 1
 
 
-def test_k_means_is_a_special_case(kvaes):
+def test_k_means_is_a_special_case():
     """Appendix C of the paper: with a constant encoder without variance, an identity decoder and ideal discriminators every
     meta-iteration is one of Lloyd's algorithm."""
     variance = 1e-6
-    model, x = make(kvaes, k=K, decoder_variance=variance).double(), points().double()
+    model, x = make(k=K, decoder_variance=variance).double(), points().double()
     x += 0.4 * torch.eye(3, 2).double()[torch.arange(N) % 3]
     centres = nn.Parameter(x[:9:3].clone())  # all of one group
 
@@ -373,8 +271,8 @@ def test_k_means_is_a_special_case(kvaes):
 # what the trained model can do
 
 
-def test_the_rules_and_the_owner_of_a_point(kvaes):
-    model, x = make(kvaes), points()
+def test_the_rules_and_the_owner_of_a_point():
+    model, x = make(), points()
     with torch.no_grad():
         rules = model.assignments()
         torch.testing.assert_close(rules["default"](x), model.log_ratio(x).log_softmax(dim=1))
@@ -385,14 +283,14 @@ def test_the_rules_and_the_owner_of_a_point(kvaes):
         for i in range(N):
             torch.testing.assert_close(model.embed(x)[i], m[owner[i], i])
             torch.testing.assert_close(model.reconstruct(x)[i], means[owner[i], i])
-    competed_by_elbo = make(kvaes, density="elbo")
+    competed_by_elbo = make(density="elbo")
     torch.testing.assert_close(competed_by_elbo.log_density(x), competed_by_elbo.elbo(x))
-    alone = make(kvaes, meta_iterations=0)
+    alone = make(meta_iterations=0)
     torch.testing.assert_close(alone.log_density(x), alone.elbo(x))
 
 
-def test_samples_come_from_their_vae_by_mixing_weight(kvaes):
-    model = make(kvaes)
+def test_samples_come_from_their_vae_by_mixing_weight():
+    model = make()
     model.alpha.copy_(torch.tensor([0.2, 0.0, 0.8]))
     offset = torch.tensor([[100.0], [200.0], [300.0]])[:, None]
     model.decoder = nn.Sequential(model.decoder, Logits(lambda s: s[..., 0] + offset[..., 0]))  # (K, B, 1) near the offsets
@@ -404,43 +302,29 @@ def test_samples_come_from_their_vae_by_mixing_weight(kvaes):
         assert ((model.sample(700, cluster=1) / 100).round() == 2).all()
 
 
-def test_one_cluster_is_a_plain_vae(kvaes):
-    model, x = make(kvaes, k=1, meta_iterations=0), points()
+def test_one_cluster_is_a_plain_vae():
+    model, x = make(k=1, meta_iterations=0), points()
     Trainer(model, x, 0).run()
     assert model.log_assign(x).tolist() == [[0.0]] * N
     assert model.sample(5).shape == (5, 2)
-
-
-def test_likelihood_under_a_kernel_density_estimate(neighbour):
-    """Against the definition; and the bandwidth recovers most of the true entropy of a known density."""
-    kde = neighbour("_kde")
-    rng = np.random.default_rng(0)
-    few, kernels = rng.normal(size=(20, 2)), rng.normal(size=(30, 2))
-    squares = ((few[:, None] - kernels) ** 2).sum(axis=2)
-    expected = np.log(np.exp(-squares / (2 * 0.3**2)).mean(axis=1) / (2 * np.pi * 0.3**2)).mean()
-    assert kde.log_likelihood(few, kernels, 0.3) == pytest.approx(expected, rel=2e-3)
-
-    x, good, bad = rng.normal(size=(10_000, 2)), rng.normal(size=(5_000, 2)), 0.3 * rng.normal(size=(5_000, 2))
-    found, worse = kde.kde_measurements(x, good), kde.kde_measurements(x, bad)
-    truth = -1 - math.log(2 * math.pi)
-    assert found["kde_log_likelihood"] == pytest.approx(truth, abs=0.04)
-    assert found["kde_of_data"] == worse["kde_of_data"] == pytest.approx(truth, abs=0.04)
-    assert worse["kde_bandwidth"] == found["kde_bandwidth"]
-    assert worse["kde_log_likelihood"] < truth - 1
-    assert (found["kde_samples"], found["kde_points"]) == (5_000, 5_000)
 
 
 @pytest.mark.parametrize(
     "override",
     [{"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1}],
 )
-def test_settings_out_of_range(kvaes, override):
+def test_settings_out_of_range(override):
     with pytest.raises(UserError, match=next(iter(override))):
-        make(kvaes, **override)
+        make(**override)
+
+
+def test_no_convolutions_of_vectors():
+    with pytest.raises(UserError, match="filters are for images, some has vectors"):
+        make(filters=(4, 8))
 
 
 @pytest.mark.slow
-def test_competing_vaes_fit_five_modes_better_than_one_larger_vae(kvaes, neighbour, tmp_path):
+def test_competing_vaes_fit_five_modes_better_than_one_larger_vae(tmp_path):
     """The paper's comparison at the quick budget, with as many steps for the one as for each of the five."""
     dataset = Registry().dataset("modes5", tmp_path)
     spec, x = data_spec(dataset), torch.from_numpy(dataset.x("all"))

@@ -5,16 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmark.registry import Registry
+from benchmark.models import _mpcc_networks as networks
 
 B, K, J = 7, 4, 6
-
-
-@pytest.fixture(scope="module")
-def networks():
-    import sys
-
-    return sys.modules[Registry().model("mpcc").__module__.replace(".mpcc", "._mpcc_networks")]
 
 
 @pytest.fixture
@@ -24,7 +17,7 @@ def normal():
     return lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
 
 
-def test_spectral_norm_finds_the_largest_singular_value(networks):
+def test_spectral_norm_finds_the_largest_singular_value():
     torch.manual_seed(0)
     for layer, x in ((networks.SNConv2d(3, 8), torch.rand(2, 3, 8, 8)), (networks.SNLinear(12, 5), torch.rand(2, 12))):
         for _ in range(200):
@@ -36,7 +29,7 @@ def test_spectral_norm_finds_the_largest_singular_value(networks):
         assert torch.equal(layer.u, before)  # no iteration outside of training
 
 
-def test_spectral_norm_and_its_gradient(networks, normal):
+def test_spectral_norm_and_its_gradient(normal):
     """Against one step of power iteration written out, and autograd through W / (u' W v)."""
     layer = networks.SNLinear(6, 4).double()
     with torch.no_grad():
@@ -54,7 +47,7 @@ def test_spectral_norm_and_its_gradient(networks, normal):
     torch.testing.assert_close(layer.u, u)
 
 
-def test_conditional_batch_norm(networks):
+def test_conditional_batch_norm():
     torch.manual_seed(0)
     norm = networks.ConditionalBatchNorm(3, lambda: torch.nn.Linear(2, 3))
     h, u = 5 + 2 * torch.randn(20, 3, 4, 4), torch.randn(20, 2)
@@ -64,7 +57,7 @@ def test_conditional_batch_norm(networks):
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
-def test_blocks_in_the_order_of_the_paper(networks, upsampling):
+def test_blocks_in_the_order_of_the_paper(upsampling):
     """The blocks move pooling and interpolation past 1x1 convolutions, which is cheaper and must change nothing."""
     torch.manual_seed(0)
     block = networks.GeneratorBlock(6, lambda: torch.nn.Linear(2, 6), upsampling).eval()
@@ -81,7 +74,7 @@ def test_blocks_in_the_order_of_the_paper(networks, upsampling):
 
 
 @pytest.mark.parametrize(("delivery", "inputs"), [("split", 24 + 8), ("shared", 24 + 24), ("embedding", None)])
-def test_where_the_latent_goes(networks, delivery, inputs):
+def test_where_the_latent_goes(delivery, inputs):
     """At 16 x 16 pixels there are two blocks: three chunks of z. What must not matter does not."""
     torch.manual_seed(0)
     g = networks.Generator(16, 1, 2, 24, K, delivery, "nearest").double()
@@ -110,7 +103,7 @@ def condition(g, delivery, z, y, i):
     return torch.cat([g.embed(y), z[:, 8 * i : 8 * i + 8] if delivery == "split" else z], dim=1)
 
 
-def test_standing_statistics_are_means_over_the_passes(networks):
+def test_standing_statistics_are_means_over_the_passes():
     torch.manual_seed(0)
     g = networks.Generator(8, 1, 1, 4, K, "embedding", "nearest")
     batches = [(torch.randn(20, 4), torch.randint(K, (20,))) for _ in range(5)]

@@ -12,18 +12,11 @@ from torch.distributions import Categorical, Normal, kl_divergence
 from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
-from benchmark.registry import Registry
+from benchmark.models import vade
 from benchmark.training import Trainer
 
 SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
 B, K, J = 7, 4, 3
-
-
-@pytest.fixture(scope="module")
-def vade():
-    import sys
-
-    return sys.modules[Registry().model("vade").__module__]
 
 
 @pytest.fixture
@@ -41,13 +34,13 @@ def parts():
     }
 
 
-def make(vade, **overrides):
+def make(**overrides):
     torch.manual_seed(0)
     resolved = config.resolve(vade.VaDE, SPEC, K, "smoke", {k: str(v) for k, v in overrides.items()})
     return vade.VaDE(SPEC, resolved)
 
 
-def test_kl_equals_the_sum_of_textbook_divergences(vade, parts):
+def test_kl_equals_the_sum_of_textbook_divergences(parts):
     """KL(q(z)q(c) || p(z|c)p(c)) = sum_c gamma_c KL(q(z) || p(z|c)) + KL(q(c) || p(c))."""
     q_z = Normal(parts["m"], (0.5 * parts["l"]).exp())
     p_z = Normal(parts["u"], (0.5 * parts["log_lambda"]).exp())
@@ -59,7 +52,7 @@ def test_kl_equals_the_sum_of_textbook_divergences(vade, parts):
     torch.testing.assert_close(vade.mixture_kl(**parts), expected)
 
 
-def test_kl_against_numerical_integration(vade):
+def test_kl_against_numerical_integration():
     """One dimension, one point: the integral of q(z) q(c) log [q(z) q(c) / p(z, c)] on a fine grid."""
     m, l = 0.3, -0.4
     pi, u, lam, gamma = np.array([0.3, 0.7]), np.array([-1.0, 0.8]), np.array([0.5, 1.7]), np.array([0.6, 0.4])
@@ -70,13 +63,11 @@ def test_kl_against_numerical_integration(vade):
         log_p = np.log(pi[c]) - 0.5 * np.log(2 * np.pi * lam[c]) - (z - u[c]) ** 2 / (2 * lam[c])
         expected += gamma[c] * np.trapezoid(q * (np.log(q + 1e-300) + np.log(gamma[c]) - log_p), z)
     t = lambda a: torch.tensor(a, dtype=torch.float64)  # noqa: E731
-    found = vade.mixture_kl(
-        t([[m]]), t([[l]]), t(gamma[None]).log(), t(pi).log(), t(u[:, None]), t(np.log(lam)[:, None])
-    )
+    found = vade.mixture_kl(t([[m]]), t([[l]]), t(gamma[None]).log(), t(pi).log(), t(u[:, None]), t(np.log(lam)[:, None]))
     assert found.item() == pytest.approx(expected, rel=1e-8)
 
 
-def test_equal_components_leave_the_divergence_of_a_plain_vae(vade, parts):
+def test_equal_components_leave_the_divergence_of_a_plain_vae(parts):
     """Anchor: gamma = pi exactly, and with u = 0, lambda = 1 the KL is 1/2 sum (e^l + m^2 - 1 - l)."""
     zeros, log_pi = torch.zeros(K, J, dtype=torch.float64), torch.full((K,), -math.log(K), dtype=torch.float64)
     log_gamma = vade.mixture_log_joint(parts["m"], log_pi, zeros, zeros).log_softmax(dim=1)
@@ -86,7 +77,7 @@ def test_equal_components_leave_the_divergence_of_a_plain_vae(vade, parts):
     torch.testing.assert_close(found, 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=1))
 
 
-def test_responsibilities_minimise_the_cluster_terms(vade, parts):
+def test_responsibilities_minimise_the_cluster_terms(parts):
     """Anchor: -sum gamma log(pi N) + sum gamma log gamma is least at the posterior, where it is -log sum_c pi_c N."""
     joint = vade.mixture_log_joint(parts["m"], parts["log_pi"], parts["u"], parts["log_lambda"])
     value = lambda log_gamma: (log_gamma.exp() * (log_gamma - joint)).sum(dim=1)  # noqa: E731
@@ -97,7 +88,7 @@ def test_responsibilities_minimise_the_cluster_terms(vade, parts):
         assert (value(other) >= best - 1e-12).all()
 
 
-def test_log_joint_equals_scipy(vade, parts):
+def test_log_joint_equals_scipy(parts):
     found = vade.mixture_log_joint(parts["m"], parts["log_pi"], parts["u"], parts["log_lambda"])
     for c in range(K):
         density = multivariate_normal(parts["u"][c].numpy(), np.diag(parts["log_lambda"][c].exp().numpy()))
@@ -105,7 +96,7 @@ def test_log_joint_equals_scipy(vade, parts):
         np.testing.assert_allclose(found[:, c].numpy(), expected, rtol=1e-10)
 
 
-def test_responsibilities_equal_those_of_scikit_learn(vade):
+def test_responsibilities_equal_those_of_scikit_learn():
     """Also far from every component, where the densities underflow."""
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(c, 0.5 + c / 4, size=(60, 2)) for c in range(3)])
@@ -116,7 +107,7 @@ def test_responsibilities_equal_those_of_scikit_learn(vade):
     np.testing.assert_allclose(joint.softmax(dim=1).numpy(), mixture.predict_proba(far), atol=1e-9)
 
 
-def test_reconstruction_terms(vade):
+def test_reconstruction_terms():
     rng = np.random.default_rng(0)
     output, x = rng.normal(size=(5, 6)), rng.uniform(size=(5, 6))
     mean = 1 / (1 + np.exp(-output))
@@ -127,9 +118,9 @@ def test_reconstruction_terms(vade):
     np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=False).numpy(), gaussian, rtol=1e-12)
 
 
-def test_the_mixture_is_fitted_to_the_codes(vade, monkeypatch):
+def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     """Codes in groups far apart, each with correlated axes: the mixture must find the moments of the groups."""
-    model = make(vade)
+    model = make()
     rng = np.random.default_rng(0)
     sizes = 100 * (1 + np.arange(K))
     shear = np.eye(model.config.latent) + np.eye(model.config.latent, k=1)
@@ -143,8 +134,8 @@ def test_the_mixture_is_fitted_to_the_codes(vade, monkeypatch):
     np.testing.assert_allclose(model.log_lambda[order].exp().detach(), [g.var(0) + 1e-3 for g in groups], rtol=1e-3)
 
 
-def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_in_pretraining(vade):
-    model = make(vade)
+def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_in_pretraining():
+    model = make()
     x = torch.rand(20, 1, 4, 4)
     model.pretrain_step(x)
     touched = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
@@ -154,8 +145,8 @@ def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_i
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
-def test_the_loss_is_its_terms_and_training_lowers_it(vade):
-    model = make(vade)
+def test_the_loss_is_its_terms_and_training_lowers_it():
+    model = make()
     x = torch.rand(100, 1, 4, 4)
     first = model.step(x)
     torch.testing.assert_close(first["nelbo"], first["reconstruction"] + first["kl"])
@@ -164,8 +155,8 @@ def test_the_loss_is_its_terms_and_training_lowers_it(vade):
     assert last["nelbo"] < first["nelbo"] - 1
 
 
-def test_learning_rate_schedule(vade):
-    model = make(vade, lr_factor=0.9)
+def test_learning_rate_schedule():
+    model = make(lr_factor=0.9)
     rates = []
     for _ in range(300):
         rates.append(model.optimizer.param_groups[0]["lr"])
@@ -177,8 +168,8 @@ def test_learning_rate_schedule(vade):
     assert rates[-1] == pytest.approx(c.lr_floor)
 
 
-def test_the_weight_of_the_kl_divergence_warms_up_to_one(vade):
-    model = make(vade, kl_warmup=4, epochs=6, pretrain_epochs=0)
+def test_the_weight_of_the_kl_divergence_warms_up_to_one():
+    model = make(kl_warmup=4, epochs=6, pretrain_epochs=0)
     weights = []
     end_epoch = model.end_epoch
     model.end_epoch = lambda: (weights.append(model.kl_weight.item()), end_epoch())
@@ -186,16 +177,16 @@ def test_the_weight_of_the_kl_divergence_warms_up_to_one(vade):
     assert weights == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
-def test_the_weight_of_the_kl_divergence_is_one_without_warm_up(vade):
-    model = make(vade, kl_warmup=0)
+def test_the_weight_of_the_kl_divergence_is_one_without_warm_up():
+    model = make(kl_warmup=0)
     assert model.kl_weight == 1
     model.optimizer.step()
     model.end_epoch()
     assert model.kl_weight == 1
 
 
-def test_points_near_a_component_belong_to_it(vade):
-    model = make(vade)
+def test_points_near_a_component_belong_to_it():
+    model = make()
     with torch.no_grad():
         model.u.copy_(10 * torch.eye(K, model.config.latent))
         z = model.u[1] + torch.randn(50, model.config.latent)
@@ -203,6 +194,6 @@ def test_points_near_a_component_belong_to_it(vade):
 
 
 @pytest.mark.parametrize("override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}])
-def test_sizes_out_of_range(vade, override):
+def test_sizes_out_of_range(override):
     with pytest.raises(UserError, match="must be at least 1"):
-        make(vade, **override)
+        make(**override)
