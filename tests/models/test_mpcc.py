@@ -16,7 +16,7 @@ from benchmark.seeding import start
 from benchmark.training import Trainer
 
 SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
-B, K, J = 7, 4, 6
+K, J = 4, 6
 
 SMALL = {"image_size": 8, "map_size": 8, "width": 1, "latent": J, "batch_size": 8, "d_steps": 4, "e_steps": 4}
 
