@@ -132,11 +132,11 @@ def _train_and_evaluate(
     metrics, log_q = evaluate(model, divided, cell.seed)
     diagnostics = diagnose(model, x, cell.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
+    torch.save(model.state_dict(), folder / "model.pt")
     fid = measure_cell(
         model, dataset, cell.key["data"], cell.seed, data_folder(), cell.fid_n,
         inception=cell.device == "cuda" and cell.fid != "clf", train=cell.key["budget"] != "smoke",
     )  # fmt: skip
-    torch.save(model.state_dict(), folder / "model.pt")
     _write_assignments(folder / "assignments.csv", log_q)
     _write_curves(folder / "curves.csv", trainer.curves)
     if "embed" in model.abilities():

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fid", choices=("clf", "inception"), help="inception: also FID with the Inception network, after the "
                      "cells have ended where there is no GPU: a fifth of a second per image and core (default: FID-clf only; on "
                      "CUDA both, where the weights are there)")
-    run.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side for FID (default: %(default)s, "
+    run.add_argument("--fid-n", type=_images, default=10_000, metavar="N", help="images a side for FID (default: %(default)s, "
                      "or all there are)")
     run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a cell that takes longer (default: no limit)")
     run.add_argument("--retry", action="store_true", help="also run cells again that failed, diverged, ran out of memory or time")
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     fid = subparsers.add_parser("fid", help="measure FID of finished cells, into their records")
     fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
     fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
-    fid.add_argument("--fid-n", type=_positive, default=10_000, metavar="N", help="images a side (default: %(default)s)")
+    fid.add_argument("--fid-n", type=_images, default=10_000, metavar="N", help="images a side (default: %(default)s)")
     fid.add_argument("--draws", type=_positive, metavar="N", help="sets of samples (default: 3, or 1 for inception on a CPU)")
     fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
                      "Gaussian per class")
@@ -140,6 +140,12 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} was given, expected a whole number of at least 1")
+    return int(text)
+
+
+def _images(text: str) -> int:
+    if _positive(text) < 4:
+        raise argparse.ArgumentTypeError(f"{text} was given, expected at least 4: each half of them needs a covariance")
     return int(text)
 
 

@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
         SlurmExecutor(results, slurm, options.time_limit).submit(todo)
         print("`python -m benchmark status` shows the jobs; the same command without --detach follows them", file=sys.stderr)
         return 0
+    if slurm and options.fid == "inception" and plan.device == "cpu":
+        print(f"note: jobs on CPUs leave FID out; `python -m benchmark fid {results}` adds it", file=sys.stderr)
     with contextlib.nullcontext() if slurm else sweep.only_local_sweep(results, todo):
         progress = Progress(len(todo), jobs)
         follow = (progress.start, progress.update, progress.end)
@@ -102,18 +104,17 @@ def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
 
 
 def fid(options: argparse.Namespace) -> int:
-    import torch
-
     from benchmark.errors import unknown
     from benchmark.generation import EXTRACTORS, Wanted
     from benchmark.remeasure import finished, remeasure
 
     for name in set(options.extractors) - set(EXTRACTORS):
         raise unknown("extractor", name, EXTRACTORS)
+    if not options.extractors:
+        raise UserError(f"--extractors: no name was given, expected {' or '.join(EXTRACTORS)}")
     folders = finished(options.folders)
     try:
-        draws = 1 if "inception" in options.extractors and not torch.cuda.is_available() else Wanted.draws
-        wanted = Wanted(options.fid_n, options.draws or draws, options.references, options.per_cluster)
+        wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
         failures = remeasure(folders, options.extractors, wanted, options.plugins)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)

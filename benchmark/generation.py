@@ -4,9 +4,12 @@ N generated images against N real ones, both rounded to uint8 in the same way. B
 place where labels are read: for the classifier of FID-clf and for a reference, never for anything that a model sees.
 """
 
+import contextlib
+import hashlib
 import json
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +48,18 @@ class Wanted:
 
     Attributes:
         n: images a side; all there are where a data set has fewer.
-        draws: sets of samples, whose spread is recorded.
+        draws: sets of samples, whose spread is recorded. None: 3, or 1 where a draw takes half an hour, of FID on a CPU.
         references: compute the values to compare with, if they are not known yet.
         clusters: also measure every cluster by itself.
     """
 
     n: int = 10_000
-    draws: int = 3
+    draws: int | None = None
     references: bool = True
     clusters: bool = False
+
+    def draws_of(self, extractor: str, device: torch.device) -> int:
+        return self.draws or (1 if extractor == "inception" and device.type == "cpu" else 3)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def train_classifier(dataset: Dataset, data: str, device: torch.device, say: Say
     if len(splits) == 1 and ys[0] is not None:
         parts = classifier.hold_out(len(ys[0]))
         xs, ys = [xs[0][part] for part in parts], [ys[0][part] for part in parts]
-    if any(y is None or len(np.unique(y)) < 2 for y in ys):
+    if any(y is None or len(y) == 0 for y in ys) or len(set(np.asarray(ys[0]).tolist())) < 2:
         raise Unavailable("labels")
     x, x_test = (part.to(device) for part in xs)
     y, y_test = map(np.asarray, ys)
@@ -148,54 +154,66 @@ def train_classifier(dataset: Dataset, data: str, device: torch.device, say: Say
 
 
 def measure(
-    model: ClusteringModel, real: Real, name: str, seed: int, wanted: Wanted, folder: Path | None = None, say: Say = quiet
-) -> dict[str, Any]:
+    model: ClusteringModel, real: Real, name: str, seed: int, wanted: Wanted, folder: Path | None = None, say: Say = quiet,
+    known: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The Frechet distance between a model's samples and real images, for the record.
 
     Args:
         name: of the extractor.
         seed: of the run.
         folder: where partial results are kept, to go on from; None: nowhere.
+        known: what a record holds already. What was measured with the same N and extractor is kept, and not measured again.
 
     Returns:
         value: mean over the draws; "draws": each; "n", "split": number of images a side and where the real ones are from;
         "extractor": digest; "sample_seeds"; "references": see `reference_values`; "singular": no more images than features;
-        "seconds": for making and comparing samples; for the classifier its "accuracy". Or {"missing": reason}.
+        "seconds": for making and comparing samples; for the classifier its "accuracy". Or {"missing": reason}: whatever
+        goes wrong here, a trained model is worth more than its FID.
     """
     n = len(real.images)
     try:
         ex, about = get_extractor(name, real, device_of(model), say)
         target = real.moments(ex, say)
-        known = reference_values(real, ex, target, wanted.references, say)
+        references = reference_values(real, ex, target, wanted.references, say)
         clock = time.monotonic()
-        seeds = [derive(seed, "eval", 2 + draw) for draw in range(wanted.draws)]
-        distances = []
-        partials = [folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{draw}.partial.npz" for draw in range(wanted.draws)]
-        for draw, (sample_seed, partial) in enumerate(zip(seeds, partials, strict=True)):
-            progress = say(f"samples, draw {draw + 1} of {wanted.draws}", n)
-            distances.append(frechet_distance(of_samples(model, n, sample_seed, ex, None, partial, progress), target))
-        if wanted.clusters:
-            about["per_cluster"] = per_cluster(model, real, ex, seeds[0], say)
+        what = {"version": FID_VERSION, "n": n, "split": real.split, "extractor": ex.digest}
+        old = known if known is not None and all(known.get(field) == value for field, value in what.items()) else {}
+        draws = list(old.get("draws", []))
+        seeds = [derive(seed, "eval", 2 + draw) for draw in range(max(len(draws), wanted.draws_of(name, ex.device)))]
+        for draw in range(len(draws), len(seeds)):
+            partial = folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{_digest(model)}-{draw}.partial.npz"
+            progress = say(f"samples, draw {draw + 1} of {len(seeds)}", n)
+            draws.append(frechet_distance(of_samples(model, n, seeds[draw], ex, None, partial, progress), target))
+        if clusters := old.get("per_cluster") or (wanted.clusters and per_cluster(model, real, ex, seeds[0], say)):
+            about["per_cluster"] = clusters
     except Unavailable as reason:
         return {"missing": str(reason)}
     except (ValueError, UserError) as error:  # samples that are no images, or a damaged file of weights
         return {"missing": str(error)}
-    for file in partials:
-        if file is not None:
-            file.unlink(missing_ok=True)
+    except Exception as error:
+        traceback.print_exc()  # into the cell's log
+        return {"missing": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"}
+    for file in folder.glob(f"fid-{name}-*.partial.npz") if folder else ():
+        file.unlink()
     return {
-        "version": FID_VERSION,
-        "value": float(np.mean(distances)),
-        "draws": distances,
-        "n": n,
-        "split": real.split,
-        "extractor": ex.digest,
+        **what,
+        "value": float(np.mean(draws)),
+        "draws": draws,
         "sample_seeds": seeds,
         "singular": n <= len(target.mean),
-        "references": known,
-        "seconds": time.monotonic() - clock,
+        "references": references,
+        "seconds": old.get("seconds", 0.0) + time.monotonic() - clock,
         **about,
     }
+
+
+def _digest(model: ClusteringModel) -> str:
+    """Of everything that the model has learned, so that partial results of another model are not gone on from."""
+    digest = hashlib.sha256()
+    for values in model.state_dict().values():
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:8]
 
 
 def per_cluster(model: ClusteringModel, real: Real, ex: Extractor, seed: int, say: Say = quiet) -> list[dict[str, Any]]:
@@ -230,7 +248,10 @@ def of_samples(
 
     def chunk(i: int) -> Tensor:
         torch.manual_seed(derive(seed, "eval", 1 + i))
-        return to_uint8(model.sample(min(CHUNK, n - i * CHUNK), cluster))
+        expected = (min(CHUNK, n - i * CHUNK), *model.data.shape)
+        if tuple((images := model.sample(expected[0], cluster)).shape) != expected:
+            raise ValueError(f"samples have the shape {tuple(images.shape)}, expected {expected}")
+        return to_uint8(images)
 
     return accumulate(n, chunk, ex, partial, progress)
 
@@ -246,7 +267,7 @@ def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, 
     """
     path = real.folder / "fid" / "references" / f"{key_digest(real.key(ex))}.json"
     with locked(path):
-        if path.is_file():
+        with contextlib.suppress(OSError, ValueError):  # not there, or damaged: made again
             return json.loads(path.read_text())
         if not compute:
             return None

@@ -13,7 +13,7 @@ from benchmark import campaigns, config
 from benchmark.api import ClusteringModel, Dataset, DataSpec
 from benchmark.data import data_folder
 from benchmark.errors import UserError, unknown
-from benchmark.fid import HOW_TO_GET, weights
+from benchmark.fid import weights
 from benchmark.provenance import PACKAGES, available_cores, describe_machine
 from benchmark.registry import Registry
 from benchmark.results import all_records
@@ -121,7 +121,7 @@ def print_doctor() -> int:
         except UserError as error:
             state = str(error)
         print(f"  {name}: {state}")
-    print(f"FID weights: {weights.find(folder)}" if weights.here(folder) else f"FID weights: missing; {HOW_TO_GET}")
+    print(f"FID weights: {weights.state(folder)}")
     for where, why in registry.failures.items():
         print(f"{where} could not be loaded: {why}")
     return 0

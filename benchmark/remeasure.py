@@ -41,12 +41,14 @@ def remeasure(folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted
         with locked(folder / "fid"):
             try:
                 for name, entry in _measured(folder, extractors, wanted, plugins):
-                    if "missing" in entry:
-                        failures[folder] = f"{name}: {entry['missing']}"
-                        continue
                     record = read_record(folder)
                     assert record is not None
-                    write_record(folder, {**record, "fid": {**record.get("fid", {}), name: entry}})
+                    measured = record.get("fid", {})
+                    if "missing" in entry:
+                        reason = f"{name}: {entry['missing']}"
+                        failures[folder] = f"{failures[folder]}; {reason}" if folder in failures else reason
+                    if "missing" not in entry or "value" not in measured.get(name, {}):
+                        write_record(folder, {**record, "fid": {**measured, name: entry}})
             except UserError as error:
                 failures[folder] = str(error)
     return failures
@@ -64,21 +66,21 @@ def _measured(
     except generation.Unavailable as reason:
         raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
-    todo = [name for name in extractors if not _complete(measured.get(name), len(real.images), wanted)]
-    if not todo:
-        return
     model = run.model()
-    for name in todo:
-        yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, _bars(run.cell.title))
+    device = generation.device_of(model)
+    for name in extractors:
+        known = measured.get(name)
+        if not _complete(known, len(real.images), wanted, wanted.draws_of(name, device)):
+            yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, _bars(run.cell.title), known)
 
 
-def _complete(entry: Record | None, n: int, wanted: Wanted) -> bool:
+def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:
     """Whether a record's entry holds all that is asked for."""
     return (
         entry is not None
         and entry.get("version") == generation.FID_VERSION  # also false for one without a value
         and entry["n"] == n
-        and len(entry["draws"]) >= wanted.draws
+        and len(entry["draws"]) >= draws
         and not (wanted.references and entry["references"] is None)
         and not (wanted.clusters and "per_cluster" not in entry)
     )

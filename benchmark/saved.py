@@ -53,12 +53,15 @@ class SavedRun:
         """The trained model, ready to assign and to sample, on the GPU if there is one.
 
         Raises:
-            UserError: the model's source is not that of the run.
+            UserError: the model's source is not that of the run, or its file is damaged.
         """
         key = self.record["key"]
         if source_digest(self.model_class.__module__) != key["source"]:
             what = f"the source of {key['model']} has changed since this run"
             raise UserError(f"{what}, so its model can't be loaded; run it again")
         model = self.model_class(data_spec(self.dataset), config.from_dict(self.model_class, key["config"]))
-        model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
+        try:
+            model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
+        except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
+            raise UserError(f"{self.folder / 'model.pt'} can't be loaded, run it again: {error}") from error
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -121,8 +121,8 @@ def _one_table(
                 values = part[column].dropna().astype(float) if len(part) else pd.Series(dtype=float)
                 row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
             for fid in fids:
-                values = fid.values(str(digest), split)
-                row |= {fid.column: values.mean(), f"{fid.column}_std": values.std(ddof=1)}
+                values = fid.values(str(digest), split, splits)
+                row |= {fid.column: values.mean(), f"{fid.column}_std": values.std(ddof=1), f"{fid.column}_n": len(values)}
             rows.append(row)
         blocks.append(rows)
     first = columns[0] if columns else "seconds"
@@ -134,8 +134,9 @@ def _one_table(
     for column in columns:
         shown[METRICS[column]] = _mean_and_std(values, column, 1 if column == "clusters_used" else 3)
     for fid in fids:
-        texts = zip(_mean_and_std(values, fid.column, 2), values["digest"], strict=True)
-        shown[fid.title] = [fid.not_there(digest) or text for text, digest in texts]
+        counts = [f" ({k}/{n})" if 0 < k < n else "" for k, n in zip(values[f"{fid.column}_n"], values["n"], strict=True)]
+        texts = zip(_mean_and_std(values, fid.column, 2), counts, values["digest"], strict=True)
+        shown[fid.title] = [fid.not_there(digest) or text + count for text, count, digest in texts]
     shown["seconds"] = _mean_and_std(values, "seconds", 1)
     values = values.drop(columns="digest")
     for what, split, distances in reference_rows(fids):

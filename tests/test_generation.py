@@ -1,7 +1,9 @@
 """FID of models and data sets as wholes: what it must be, how it must grow, what is recorded, and what is said without it."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +153,69 @@ def test_stopped_draws_go_on(bootstrap, real, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_another_model_left_is_not_gone_on_from(bootstrap, real, tmp_path, monkeypatch):
+    """A cell can be trained again in the same folder, e.g. with another version of torch."""
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # as if the process had been killed before cleaning up
+    dark = Bootstrap(bootstrap.x / 2, bootstrap.y)
+    dark.register_buffer("weights", torch.zeros(3))
+    bright = Bootstrap(bootstrap.x, bootstrap.y)
+    bright.register_buffer("weights", torch.ones(3))
+    wanted = Wanted(draws=1)
+    measure(dark, real, "clf", 1, wanted, tmp_path)
+    assert len(list(tmp_path.glob("*.partial.npz"))) == 1
+    assert measure(bright, real, "clf", 1, wanted, tmp_path)["draws"] == measure(bright, real, "clf", 1, wanted)["draws"]
+
+
+def test_what_is_known_is_kept_and_only_the_rest_is_measured(bootstrap, real, monkeypatch):
+    first = measure(bootstrap, real, "clf", 1, Wanted(draws=1, clusters=True))
+    drawn, of_samples = [], generation.of_samples
+    monkeypatch.setattr(generation, "of_samples", lambda *a, **k: drawn.append(a) or of_samples(*a, **k))
+    more = measure(bootstrap, real, "clf", 1, Wanted(), known=first)
+    assert len(drawn) == 2
+    assert more["draws"][:1] == first["draws"]
+    assert more["draws"] == measure(bootstrap, real, "clf", 1, Wanted())["draws"]
+    assert more["per_cluster"] == first["per_cluster"]
+    assert len(measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=more)["draws"]) == 3  # nothing is thrown away
+    drawn.clear()
+    other = {**first, "n": 5, "draws": [0.0]}
+    assert measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=other)["draws"] == first["draws"]
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory.\nMore"), RuntimeError("no"), OSError()])
+def test_whatever_goes_wrong_is_a_reason_and_costs_no_run(bootstrap, real, monkeypatch, capsys, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(generation, "of_samples", fails)
+    found = measure(bootstrap, real, "clf", 0, Wanted())
+    assert found == {"missing": f"{type(error).__name__}: {str(error).split(chr(10))[0] or 'no reason given'}"}
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (8, 8), (1, 9, 9)])
+def test_samples_of_another_shape(bootstrap, real, monkeypatch, shape):
+    monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.zeros(n, *shape))
+    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
+    monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.zeros(n - 1, 1, 8, 8))
+    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
+
+
+def test_damaged_values_to_compare_with_are_made_again(bootstrap, real):
+    good = measure(bootstrap, real, "clf", 0, Wanted(draws=1))["references"]
+    (path,) = (real.folder / "fid" / "references").glob("*.json")
+    path.write_text(path.read_text()[:40])
+    assert measure(bootstrap, real, "clf", 0, Wanted(draws=1))["references"] == good
+    assert json.loads(path.read_text()) == good
+
+
+def test_the_distance_is_the_same_for_every_batch_size(real, ex):
+    """Of the extractor; a network is not bit-equal over batch sizes."""
+    other = of_images(255 - real.images, ex)
+    found = [frechet_distance(of_images(real.images[:700], replace(ex, batch_size=size)), other) for size in (1, 7, 256)]
+    assert found == pytest.approx([found[0]] * 3, rel=1e-4)
+
+
 def test_samples_that_are_no_images_are_a_reason_not_a_crash(bootstrap, real, monkeypatch):
     monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.full((n, 1, 8, 8), float("nan")))
     assert "NaN" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
@@ -177,15 +242,13 @@ def own(path, labels, images=True):
     return NpzDataset(path)
 
 
-def test_own_images_get_a_classifier_if_there_are_labels(bootstrap, tmp_path):
+def test_own_images_get_a_classifier_if_there_are_labels(bootstrap, tmp_path, monkeypatch):
     dataset = own(tmp_path / "own.npz", labels=True)
-    bootstrap.sample, sample = lambda n, k=None: torch.rand(n, 1, 6, 6), bootstrap.sample
-    try:
-        first = measure_cell(bootstrap, dataset, "data", 0, tmp_path, 10_000, False, train=False)
-        assert first["clf"] == {"missing": "smoke budget"}
-        found = measure_cell(bootstrap, dataset, "data", 0, tmp_path, 10_000, False, train=True)["clf"]
-    finally:
-        bootstrap.sample = sample
+    monkeypatch.setattr(bootstrap, "sample", lambda n, k=None: torch.rand(n, 1, 6, 6))
+    monkeypatch.setattr(bootstrap, "data", DataSpec("own", (1, 6, 6), (0.0, 1.0), 90))
+    first = measure_cell(bootstrap, dataset, "data", 0, tmp_path, 10_000, False, train=False)
+    assert first["clf"] == {"missing": "smoke budget"}
+    found = measure_cell(bootstrap, dataset, "data", 0, tmp_path, 10_000, False, train=True)["clf"]
     assert found["accuracy"] > 0.9
     assert found["n"] == 90
     assert found["value"] > found["references"]["floor"]["value"]

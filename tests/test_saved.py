@@ -53,6 +53,13 @@ def test_what_is_missing_is_named(folder, tmp_path):
         SavedRun.open(folder)
 
 
+def test_a_damaged_model_is_named(folder):
+    path = folder / "model.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"model\.pt can't be loaded, run it again"):
+        SavedRun.open(folder).model()
+
+
 @pytest.mark.parametrize(
     ("field", "message"), [("source", "source of gmvae has changed"), ("data", "data of digits have changed")]
 )

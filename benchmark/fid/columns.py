@@ -1,6 +1,6 @@
 """FID in tables: columns, reference rows and notes, from the records alone. Imports no torch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ REASONS = {
     "labels": "its classifier needs labels to be trained on",
     "vectors": "it is for images only",
     "smoke budget": "no classifier is trained at the smoke budget",
-    NOT_ASKED: "left out on a CPU unless asked for: `run --fid inception`, or afterwards `python -m benchmark fid RESULTS`",
+    NOT_ASKED: "left out, on a CPU or by `--fid clf`: `run --fid inception`, or afterwards `python -m benchmark fid RESULTS`",
 }
 
 
@@ -25,26 +25,32 @@ class FidColumn:
     Attributes:
         column, title: in the CSV file, and to read.
         entries: [(digest of the config, entry of a record)].
-        missing: {digest: why there is no value}, for models that can sample.
+        missing: {digest: why there is no value, for every seed without one}, for models that can sample.
     """
 
     extractor: str
     column: str
     title: str
     entries: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, list[str]] = field(default_factory=dict)
 
-    def values(self, digest: str, split: str | None) -> pd.Series:
-        """One value per seed; none for the splits that the real images are not from."""
-        found = [entry["value"] for d, entry in self.entries if d == digest and entry["split"] == split]
+    def values(self, digest: str, split: str | None, splits: Sequence[str]) -> pd.Series:
+        """One value per seed. They stand in the row of the split that the real images are from; in the first, where a protocol
+        has no such row."""
+        rows = {entry["split"]: entry["split"] if entry["split"] in splits else splits[0] for _, entry in self.entries if splits}
+        found = [entry["value"] for d, entry in self.entries if d == digest and rows.get(entry["split"]) == split]
         return pd.Series(found, dtype=float)
+
+    def has(self, digest: str) -> bool:
+        """Whether there is a value for any seed."""
+        return any(d == digest for d, _ in self.entries)
 
     def not_there(self, digest: str) -> str | None:
         """The text for a config without a value; None where there is one, or where the model cannot sample."""
-        if digest not in self.missing or any(d == digest for d, _ in self.entries):
+        if digest not in self.missing or self.has(digest):
             return None
-        reason = self.missing[digest]
-        return f"n/a ({reason})" if reason in REASONS else "n/a (see below)"
+        reasons = set(self.missing[digest])
+        return f"n/a ({min(reasons)})" if len(reasons) == 1 and reasons <= REASONS.keys() else "n/a (see below)"
 
     def notes(self, names: Mapping[str, str]) -> list[str]:
         found = []
@@ -58,10 +64,10 @@ class FidColumn:
             if entry["singular"]:
                 text += "; fewer images than features, so it is biased upwards and comparable with the same number only"
             found.append(text)
-        for reason in sorted(set(self.missing.values())):
-            models = sorted({names[digest] for digest, why in self.missing.items() if why == reason and self.not_there(digest)})
-            if models:
-                found.append(f"{self.title} of {', '.join(models)}: {REASONS.get(reason, reason)}")
+        for reason in sorted({reason for reasons in self.missing.values() for reason in reasons}):
+            without = [digest for digest, reasons in self.missing.items() if reason in reasons]
+            models = sorted({names[d] + (", seeds without a value" if self.has(d) else "") for d in without})
+            found.append(f"{self.title} of {'; '.join(models)}: {REASONS.get(reason, reason)}")
         return found
 
 
@@ -71,21 +77,21 @@ def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
     found: list[FidColumn] = []
     for extractor, title in TITLES.items():
         variants: dict[tuple[Any, ...], FidColumn] = {}
-        missing: dict[str, str] = {}
+        missing: dict[str, list[str]] = {}
         for record in records:
             entry = record.get("fid", {}).get(extractor)
             if entry is None:
                 continue
             if "missing" in entry:
-                missing[record["digest"]] = entry["missing"]
+                missing.setdefault(record["digest"], []).append(entry["missing"])
                 continue
             variant = (entry["n"], entry["extractor"], entry["version"])
             column = variants.setdefault(variant, FidColumn(extractor, f"fid_{extractor}", title, missing=missing))
             column.entries.append((record["digest"], entry))
         if len(variants) > 1:
-            for (n, digest, _), column in variants.items():
-                column.title = f"{title}, N = {n:,}, {digest[:6]}"
-                column.column = f"fid_{extractor}_{n}_{digest[:6]}"
+            for (n, digest, version), column in variants.items():
+                column.title = f"{title}, N = {n:,}, {digest[:6]}, version {version}"
+                column.column = f"fid_{extractor}_{n}_{digest[:6]}_{version}"
         if not variants and missing:
             variants[()] = FidColumn(extractor, f"fid_{extractor}", title, missing=missing)
         found += variants.values()

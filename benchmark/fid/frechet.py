@@ -85,7 +85,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     eigenvalues, which takes three times as long.
 
     Raises:
-        ValueError: the moments are of features of different dimensions.
+        ValueError: the moments are of features of different dimensions, or are not finite.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"moments of {len(a.mean)} and of {len(b.mean)} features can't be compared")
@@ -102,4 +102,6 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     product = factor.T @ torch.from_numpy(b.cov) @ factor
     trace = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum().item()
     distance = np.square(a.mean - b.mean).sum() + np.trace(a.cov) + np.trace(b.cov) - 2 * trace
+    if not np.isfinite(distance):
+        raise ValueError(f"the distance of these moments is {distance}")
     return max(0.0, float(distance))  # rounding can take the distance of equal moments below 0

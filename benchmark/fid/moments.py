@@ -8,8 +8,7 @@ import json
 import os
 import time
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def accumulate(
             caller removes it. None: keep none.
     """
     running, done = RunningMoments(), 0
-    if partial is not None and (state := _read(partial)) is not None:
+    if partial is not None and (state := _read(partial, running.state())) is not None:
         running, done = RunningMoments.restore(state, extractor.device), int(state["n"])
     saved = time.monotonic()
     progress(done)
@@ -64,7 +63,7 @@ def cached_moments(folder: Path, key: dict[str, Any], compute: Callable[[Path], 
     """
     path = folder / f"{key_digest(key)}.npz"
     with locked(path):
-        if (state := _read(path)) is None:
+        if (state := _read(path, ("n", "mean", "cov"))) is None:
             partial = path.with_suffix(".partial.npz")
             found = compute(partial)
             with kept_if_possible(path):
@@ -79,16 +78,13 @@ def cached_moments(folder: Path, key: dict[str, Any], compute: Callable[[Path], 
 def locked(path: Path) -> Iterator[None]:
     """Hold a file that is about to be made, also against other processes. The system lets go of it however this one ends.
 
-    In a folder that can't be written there is nothing to be made, and nothing to hold.
+    In a folder that can't be written there is nothing to be made, and nothing to hold. On a file system without locks it may
+    be made twice.
     """
-    try:
-        make_folder(path.parent)
-        lock = open(path.with_suffix(".lock"), "w")  # noqa: SIM115  (closed below)
-    except OSError:
-        yield
-        return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            make_folder(path.parent)
+            fcntl.flock(held.enter_context(open(path.with_suffix(".lock"), "w")), fcntl.LOCK_EX)
         yield
 
 
@@ -128,10 +124,10 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
             temporary.unlink()
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a file; None if it is not there, or is damaged: then it is made again."""
+def _read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray] | None:
+    """These arrays of a file; None if it is not there, or is damaged: then it is made again."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return {name: file[name] for name in names}
+    except Exception:  # a damaged archive raises whatever its bytes happen to mean
         return None

@@ -8,6 +8,7 @@ Runs only look for them; `obtain`, which `python -m benchmark fid-weights` calls
 """
 
 import hashlib
+import http.client
 import io
 import os
 import shutil
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmark.errors import UserError
-from benchmark.fid import SHARED_NAME, VARIABLE
+from benchmark.fid import HOW_TO_GET, SHARED_NAME, VARIABLE
 from benchmark.fid.inception import Inception
 
 DIGEST = "8414b3ee3ca820913eb94961918d64e0ab63373ca1dd81385840b8720c9f2fae"  # of the parameters themselves, `parameter_digest`
@@ -55,6 +56,14 @@ def here(folder: Path) -> bool:
     return find(folder).is_file()
 
 
+def state(folder: Path) -> str:
+    """The same in words, with what to do."""
+    path = find(folder)
+    if path.is_file():
+        return f"{path} (verified when used)"
+    return f"missing; {VARIABLE} names {path}, which is no file" if os.environ.get(VARIABLE) else f"missing; {HOW_TO_GET}"
+
+
 def load(path: Path) -> Parameters:
     """The 376 parameters by name, from any of the files that hold them.
 
@@ -71,7 +80,7 @@ def load(path: Path) -> Parameters:
     }  # fmt: skip
     try:
         parameters = readers.get(digest, from_npz)(data)
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
         raise _wrong(path, digest) from error
     if parameter_digest(parameters) != DIGEST:
         raise _wrong(path, digest)
@@ -131,7 +140,7 @@ def obtain(folder: Path, say: Callable[[str], object] = print) -> Path:
         UserError: no source could be reached, with the reason for each.
     """
     target = cached(folder)
-    if target.is_file() and VARIABLE not in os.environ:
+    if target.is_file() and not os.environ.get(VARIABLE):
         load(target)
         return target
     reasons = []
@@ -142,7 +151,7 @@ def obtain(folder: Path, say: Callable[[str], object] = print) -> Path:
                 say(f"FID weights: trying {name}")
                 try:
                     parameters = load(source(Path(temporary)))
-                except (UserError, OSError, subprocess.SubprocessError) as error:
+                except (UserError, OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
                     reasons.append(f"{name}: {error}")
                     continue
                 whole = Path(temporary) / target.name

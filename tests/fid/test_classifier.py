@@ -106,3 +106,6 @@ def test_a_damaged_file_is_made_again(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"nothing")
     assert classifier.find(tmp_path, "own", "0123") is None
+    x, y = stripes(200)
+    classifier.train(x, y, x, y, "0123").save(path)
+    assert classifier.find(tmp_path, "own", "0123").info["data"] == "0123"

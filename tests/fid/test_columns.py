@@ -52,10 +52,16 @@ def test_the_two_extractors_never_share_a_column():
 def test_other_numbers_of_images_or_extractors_get_columns_of_their_own():
     _, rows = shown(record("a", fid={"clf": entry(4.0)}), record("b", fid={"clf": entry(9.0, n=50_000)}),
                     record("c", fid={"clf": entry(7.0, extractor="fedcba987")}))  # fmt: skip
-    assert rows["a", "test"]["FID-clf, N = 10,000, abcdef"] == "4.00"
-    assert rows["b", "test"]["FID-clf, N = 10,000, abcdef"] == "–"
-    assert rows["b", "test"]["FID-clf, N = 50,000, abcdef"] == "9.00"
-    assert rows["c", "test"]["FID-clf, N = 10,000, fedcba"] == "7.00"
+    assert rows["a", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "4.00"
+    assert rows["b", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "–"
+    assert rows["b", "test"]["FID-clf, N = 50,000, abcdef, version 1"] == "9.00"
+    assert rows["c", "test"]["FID-clf, N = 10,000, fedcba, version 1"] == "7.00"
+
+
+def test_values_of_an_older_definition_stand_apart():
+    _, rows = shown(record("a", fid={"clf": entry(4.0)}), record("b", fid={"clf": {**entry(9.0), "version": 2}}))
+    assert rows["a", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "4.00"
+    assert rows["b", "test"]["FID-clf, N = 10,000, abcdef, version 2"] == "9.00"
 
 
 def test_a_missing_value_says_why_and_what_to_do():
@@ -78,9 +84,22 @@ def test_a_value_of_one_model_and_none_of_another():
     assert any("FID of b" in note and "--fid inception" in note for note in table.notes)
 
 
-def test_a_seed_without_a_value_does_not_hide_those_of_others():
-    _, rows = shown(record(seed=0, fid={"inception": entry(3.0)}), record(seed=1, fid={"inception": {"missing": "weights"}}))
-    assert rows["a", "test"]["FID"] == "3.00"
+def test_a_seed_without_a_value_does_not_hide_those_of_others_and_is_pointed_out():
+    nan, weights = ({"inception": {"missing": why}} for why in ("images hold NaN", "weights"))
+    table, rows = shown(record(fid={"inception": entry(3.0)}), record(seed=1, fid=weights), record(seed=2, fid=nan),
+                        record("b", fid=weights), record("b", seed=1, fid=nan))  # fmt: skip
+    assert rows["a", "test"]["FID"] == "3.00 (1/3)"
+    assert rows["a", "train"]["FID"] == "–"
+    assert rows["b", "test"]["FID"] == "n/a (see below)"
+    assert "FID of a, seeds without a value; b: images hold NaN" in table.notes
+    assert table.values.set_index("model").loc["a", "fid_inception_n"].tolist() == [1, 0]
+
+
+def test_a_protocol_without_the_real_images_split_has_its_values_all_the_same():
+    """The paper protocols of VaDE and MPCC pool the splits; FID is of the official ones."""
+    pooled = {**record(fid={"clf": entry(4.0)}), "metrics": {"all": {"default": {"n": 5, "accuracy": 0.5}}}}
+    _, rows = shown(pooled)
+    assert rows["a", "all"]["FID-clf"] == "4.00"
 
 
 def test_values_to_compare_with_are_rows_without_seeds():

@@ -121,5 +121,7 @@ def test_bad_features():
         of(np.full((5, 3), np.nan))
     with pytest.raises(ValueError, match=r"expected \(B, D\)"):
         RunningMoments().add(torch.zeros(3))
+    with pytest.raises(ValueError, match="distance of these moments is nan"):
+        frechet_distance(gaussian(np.full(3, np.nan), np.eye(3)), gaussian(np.zeros(3), np.eye(3)))
     with pytest.raises(ValueError, match="3 and of 4 features"):
         frechet_distance(gaussian(np.zeros(3), np.eye(3)), gaussian(np.zeros(4), np.eye(4)))

@@ -1,5 +1,6 @@
 """Where the weights come from, and what happens with wrong, damaged or missing ones. No test here uses the network."""
 
+import http.client
 import io
 import subprocess
 import urllib.error
@@ -116,11 +117,12 @@ def test_without_a_network_every_source_is_named_and_nothing_stays_behind(tmp_pa
     assert list((tmp_path / "fid").iterdir()) == []
 
 
-def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(made_up, tmp_path, monkeypatch, offline):
+@pytest.mark.parametrize("error", [ConnectionResetError("cut off"), http.client.IncompleteRead(b"a part")])
+def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(made_up, tmp_path, monkeypatch, offline, error):
     def broken(*_, **__):
         class Answer(io.BytesIO):
             def read(self, *_):
-                raise ConnectionResetError("cut off")
+                raise error
 
         return Answer()
 
@@ -145,6 +147,24 @@ def test_what_is_there_is_not_downloaded_again_but_is_checked(made_up, tmp_path,
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="delete it"):
         weights.obtain(tmp_path)
+
+
+def test_an_array_in_place_of_an_archive(tmp_path, monkeypatch):
+    np.save(tmp_path / "w.npy", np.zeros(3))
+    with pytest.raises(UserError, match="does not hold the FID weights"):
+        weights.load(tmp_path / "w.npy")
+
+
+def test_the_variable_is_believed_when_it_is_set_and_ignored_when_it_is_empty(made_up, tmp_path, monkeypatch, offline):
+    path = weights.cached(tmp_path)
+    path.parent.mkdir()
+    np.savez(path, **made_up)
+    monkeypatch.setenv(VARIABLE, "")
+    assert weights.obtain(tmp_path) == path
+    assert offline == []
+    assert str(path) in weights.state(tmp_path)
+    monkeypatch.setenv(VARIABLE, "/nowhere/w.pth")
+    assert f"{VARIABLE} names /nowhere/w.pth, which is no file" in weights.state(tmp_path)
 
 
 def test_a_wrong_file_from_a_server_is_refused(tmp_path, monkeypatch, offline):
