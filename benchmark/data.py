@@ -20,8 +20,9 @@ def data_folder() -> Path:
 
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 of an array's type, shape and values, whatever file it came from."""
-    header = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def dataset_digest(dataset: Dataset) -> str:
@@ -33,7 +34,7 @@ def dataset_digest(dataset: Dataset) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def verify(what: str, array: np.ndarray, expected: str | None, where: Path) -> np.ndarray:
+def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str) -> np.ndarray:
     """`array` itself if it has the expected digest, or if none is known, else an error that says `what` it should be."""
     if expected is not None and (found := array_digest(array)) != expected:
         raise UserError(

@@ -31,15 +31,17 @@ def main(action: str, names: Sequence[str], plugins: list[str], out: Path) -> in
         return 0
     if not names and action != "verify":
         raise UserError(f"data {action}: which data set? known: {', '.join(sorted(registry.datasets))}")
-    chosen = [registry.dataset(name, folder) for name in names or sorted(registry.datasets)]
-    if not names:
-        chosen = [dataset for dataset in chosen if dataset.missing() is None]
     failed = 0
-    for dataset in chosen:
+    for name in names or sorted(registry.datasets):
+        dataset = registry.dataset(name, folder)  # one at a time, for the memory
+        if not names and dataset.missing():
+            continue
         try:
             if action == "fetch":
+                was_there = dataset.missing() is None
                 dataset.fetch()
-                print(f"{dataset.name} is in {folder}")
+                state = "was there; `data verify` checks it" if was_there else f"is in {folder}, as it should be"
+                print(f"{dataset.name} {state}")
             elif action == "verify":
                 print(f"{dataset.name}: {_verify(dataset)}")
             else:

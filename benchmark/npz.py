@@ -1,7 +1,6 @@
 """A user's own data: DATASET=path/to/own.npz with an array X and, if there are labels, an array y."""
 
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ class NpzDataset(Dataset):
     def __init__(self, path: Path):
         super().__init__(path.parent)
         self.path = path
-        self.name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
+        self.name = name_of(path)
         self.title = path.name
         x, self._y = _read(path)
         self._x, self.value_range = _images(x, path) if x.ndim > 2 else (_standardised(x), None)
@@ -40,6 +39,11 @@ class NpzDataset(Dataset):
         return self._y
 
 
+def name_of(path: Path) -> str:
+    """What an own file is called in tables and folders."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
+
+
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Arrays X and y, checked. Object arrays are refused, since loading them would run whatever they hold."""
     if not path.is_file():
@@ -48,13 +52,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files if key in ("X", "y")}
             found = ", ".join(file.files) or "no arrays"
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
         why = "it holds Python objects, not numbers" if "pickle" in str(error).lower() else str(error)
         raise UserError(f"{path} can't be read as an .npz file of numeric arrays: {why}") from error
     if "X" not in arrays:
         raise UserError(f"{path} has no array X (it has: {found}); write it with numpy.savez({path.name!r}, X=x, y=y)")
     x, y = arrays["X"], arrays.get("y")
-    if x.dtype.kind not in "uifb" or x.ndim not in (2, 3, 4) or len(x) < 2:
+    if x.dtype.kind not in "uifb" or x.ndim not in (2, 3, 4) or len(x) < 2 or x.size == 0:
         raise UserError(f"{path}: X is {x.dtype} {x.shape}, expected numbers, (N, D) vectors or (N, H, W[, C]) images")
     if not np.isfinite(x).all():
         raise UserError(f"{path}: X has {int((~np.isfinite(x)).sum())} values that are NaN or infinite; remove them first")

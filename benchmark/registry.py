@@ -18,7 +18,7 @@ from typing import TypeVar
 import benchmark
 from benchmark.api import ClusteringModel, Dataset, ModelConfig
 from benchmark.errors import UserError, unknown
-from benchmark.npz import NpzDataset
+from benchmark.npz import NpzDataset, name_of
 
 T = TypeVar("T")
 
@@ -61,8 +61,8 @@ class Registry:
     def dataset(self, name: str, folder: Path) -> Dataset:
         """The data set of that name; a name that ends in .npz is a file of the user's own."""
         if name.endswith(".npz"):
-            if (stem := Path(name).stem) in self.datasets:
-                raise UserError(f"{name} would get the settings and tables of the data set {stem}; give the file another name")
+            if (own := name_of(Path(name))) in {*self.datasets, "image", "vector"}:
+                raise UserError(f"{name} would get the settings and tables of {own!r} data; give the file another name")
             return NpzDataset(Path(name))
         return self._find("data set", name, self.datasets)(folder)
 

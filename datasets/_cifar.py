@@ -33,6 +33,7 @@ class CifarDataset(FileDataset):
     splits = ("train", "test")
     source = "Krizhevsky 2009, Learning multiple layers of features from tiny images"
     licence = "not stated by the author"
+    preprocessing = "values / 255"
     labels: tuple[str, ...]
     label: int
     sha1: tuple[str, ...]

@@ -1,5 +1,6 @@
 """Data sets that are kept as files: found in the data folder, downloaded from mirrors, verified, never unpacked to disk."""
 
+import gzip
 import hashlib
 import os
 import tarfile
@@ -78,6 +79,8 @@ class FileDataset(Dataset):
     def check(self, file: Remote, path: Path) -> None:
         """Raise if what was just downloaded to `path` is not what it should be."""
         check_digest(file, path)
+        if path.suffix == ".gz" and file.digest is None:
+            check_gzip(path)
         if file.members:
             names = member_names(path)
             if absent := [m for m in file.members if m not in names and not any(n.startswith(f"{m}/") for n in names)]:
@@ -104,7 +107,8 @@ class FileDataset(Dataset):
     def known_digests(self) -> str:
         if self.digests:
             return super().known_digests()
-        kinds = {file.digest.split(":")[0] if file.digest else None for file in self.files}
+        found = [self.find(file) or Found(file, Path(file.name)) for file in self.files]
+        kinds = {f.form.digest.split(":")[0] if f.form.digest and not f.path.is_dir() else None for f in found}
         return "unknown" if None in kinds else f"{', '.join(sorted(map(str, kinds))).upper().replace('SHA', 'SHA-')} of the files"
 
     def x(self, split: str) -> np.ndarray:
@@ -135,15 +139,33 @@ class FileDataset(Dataset):
 
     def _load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         if split not in self._arrays:
-            x, y = self.read(split)
-            if len(x) != len(y):
-                raise UserError(f"{self.title} has {len(x)} points but {len(y)} labels in its {split} part, in {self.folder}")
+            with self.reading():
+                x, y = self.read(split)
+            what = f"{self.title} in {self.folder}, {split} part,"
+            if x.shape[1:] != self.shape or x.dtype not in (np.uint8, np.float32):
+                expected = ", ".join(map(str, self.shape))
+                raise UserError(f"{what} has points {x.dtype} {x.shape}, expected uint8 or float32 (N, {expected})")
+            if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
+                raise UserError(f"{what} has {len(x)} points and labels {y.dtype} {y.shape}, expected an integer for every point")
             if self.n_classes is not None and (len(y) == 0 or y.min() < 0 or y.max() >= self.n_classes):
-                raise UserError(f"{self.title} has labels outside of its {self.n_classes} classes in its {split} part")
+                raise UserError(f"{what} has labels outside of its {self.n_classes} classes")
+            if x.dtype == np.float32 and not np.isfinite(x).all():
+                raise UserError(f"{what} has values that are NaN or infinite")
+            places = ", ".join(str(found.path) for file in self.files if (found := self.find(file)))
             for part, array in (("x", x), ("y", y)):
-                verify(f"{split}.{part} of {self.title}", array, self.digests.get(f"{split}.{part}"), self.folder)
+                verify(f"{split}.{part} of {self.title}", array, self.digests.get(f"{split}.{part}"), places)
             self._arrays[split] = x, y
         return self._arrays[split]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Whatever a damaged file makes its reader raise becomes a UserError."""
+        try:
+            yield
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:
+            raise UserError(f"{self.title} in {self.folder} can't be read: {type(error).__name__}: {error}") from error
 
     def _download(self, file: Remote) -> None:
         """Fetch a file from the first home that has the right one; it appears in the data folder only when whole."""
@@ -198,6 +220,16 @@ def check_digest(file: Remote, path: Path) -> None:
         )
 
 
+def check_gzip(path: Path) -> None:
+    """Raise if a file is not a whole gzip file: servers answer with pages of text, and connections end too early."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(CHUNK):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path.name} is not a gzip file, or is truncated: {error}") from error
+
+
 def member_names(path: Path) -> set[str]:
     """Paths of the files in a zip or tar archive, or in a folder.
 
@@ -207,7 +239,8 @@ def member_names(path: Path) -> set[str]:
     if path.is_dir():
         return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
     with _archive(path) as archive:
-        return set(archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames())
+        names = archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames()
+        return {_inside(path, name) for name in names}
 
 
 def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
@@ -225,11 +258,11 @@ def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     else:
         with _archive(path) as archive:
             if isinstance(archive, zipfile.ZipFile):
-                there = set(archive.namelist())
+                there = {_inside(path, name) for name in archive.namelist()}
                 found = {name: archive.read(name) for name in wanted if name in there}
             else:
-                for member in archive:
-                    if member.name in wanted and member.isfile():
+                for member in archive:  # to the end, in one pass: each unpacks the whole of a .tar.gz
+                    if _inside(path, member.name) in wanted and member.isfile():
                         content: IO[bytes] | None = archive.extractfile(member)
                         found[member.name] = content.read() if content else b""
     if absent := [name for name in wanted if name not in found]:
@@ -237,15 +270,19 @@ def read_members(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     return {name: found[name] for name in wanted}
 
 
+def _inside(path: Path, name: str) -> str:
+    """`name` itself, unless it leads out of the folder that the archive would be unpacked in."""
+    if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+        raise UserError(f"{path} is refused: the path {name!r} in it leads out of the folder")
+    return name
+
+
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
-    """An opened archive, all paths in it checked; damage that shows on reading becomes a UserError."""
+    """An opened archive; damage that shows on reading becomes a UserError."""
     opener: Callable[[Path], zipfile.ZipFile | tarfile.TarFile] = zipfile.ZipFile if path.suffix == ".zip" else tarfile.open
     try:
         with opener(path) as archive:
-            for name in archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames():
-                if name.startswith("/") or ".." in name.split("/") or "\\" in name:
-                    raise UserError(f"{path} is refused: the path {name!r} in it leads out of the folder")
             yield archive
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
         raise UserError(f"{path} can't be read ({error}); delete it to have it downloaded again") from error

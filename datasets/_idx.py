@@ -34,6 +34,7 @@ class IdxDataset(FileDataset):
     splits = ("train", "test")
     shape = (1, 28, 28)
     n_classes = 10
+    preprocessing = "values / 255"
     originals: Mapping[str, str]
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ class Cifar20(CifarDataset):
     name = "cifar20"
     title = "CIFAR-20"
     n_classes = 20
-    preprocessing = "the 20 coarse labels of CIFAR-100"
+    preprocessing = "values / 255; the 20 coarse labels of CIFAR-100"
     folders = ("cifar20", "cifar100", "cifar-100", "")
     files = cifar_files(
         100,

@@ -13,7 +13,7 @@ class Fashion5(FashionMnist):
     name = "fashion5"
     title = "Fashion-5"
     n_classes = 5
-    preprocessing = "classes merged: {0, 3}, {1}, {2, 4, 6}, {5, 7, 9}, {8} (ClusterGAN)"
+    preprocessing = "values / 255; classes merged: {0, 3}, {1}, {2, 4, 6}, {5, 7, 9}, {8} (ClusterGAN)"
     digests = {
         "train.x": "1906586d21b9e654cbc747895e4a7abf7af7fc0696f012b0290bc704a4cb57b6",
         "train.y": "710dd7fc79616e88887f04d259b417cb2950a46415226b5a064061520176d41a",

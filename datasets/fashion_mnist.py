@@ -32,7 +32,7 @@ class FashionMnist32(FashionMnist):
     name = "fashion_mnist32"
     title = "Fashion-MNIST 32x32"
     shape = (1, 32, 32)
-    preprocessing = "28x28 to 32x32, bilinear (MPCC)"
+    preprocessing = "values / 255; 28x28 to 32x32, bilinear (MPCC)"
     digests = {
         "train.x": "ab73c03db6d44e78ab40bb6f6d24a107d48e015a75a881db29f9f7eb202f2d94",
         "train.y": "eb8e09c0625beaa3fadd2676ed1d33827c2139a854260eb4d6e0f171b768a311",

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Har(FileDataset):
         ),
     )
 
+    rows: Mapping[str, int] = {"train": 7352, "test": 2947}
+
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         points, labels = self._members(self.locate(self.files[0]), split)
         try:
@@ -51,8 +54,8 @@ class Har(FileDataset):
             y = np.loadtxt(io.BytesIO(labels), dtype=np.int64, ndmin=1)
         except ValueError as error:
             raise UserError(f"{self.title} in {self.folder} is not a table of numbers: {error}") from error
-        if x.shape[1:] != self.shape:
-            raise UserError(f"{self.title} in {self.folder} has {x.shape[1]} columns, expected {self.shape[0]}")
+        if x.shape != (expected := (self.rows[split], *self.shape)):
+            raise UserError(f"{self.title} in {self.folder}: the {split} part has the shape {x.shape}, expected {expected}")
         return x, y - 1
 
     def _members(self, found: Found, split: str) -> list[bytes]:

@@ -33,7 +33,7 @@ class Mnist32(Mnist):
     name = "mnist32"
     title = "MNIST 32x32"
     shape = (1, 32, 32)
-    preprocessing = "28x28 to 32x32, bilinear (MPCC)"
+    preprocessing = "values / 255; 28x28 to 32x32, bilinear (MPCC)"
     digests = {
         "train.x": "623de73114da38f431fcd00cf42287e83c286a3b0586e5e767b11b322bfb278d",
         "train.y": "5c67498534333ca04602ccf56eab32d86c822998ee5bc7b553e7cda250737622",

@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -66,11 +67,16 @@ class Reuters10k(FileDataset):
         if self.find(Remote(BUILT)) or self._authors():
             return
         super().fetch()
-        x, y = self._build()
+        with self.reading():
+            x, y = self._build()
         place = self.folder / self.folders[0]
-        with tempfile.TemporaryDirectory(dir=place, prefix=".build-") as temporary:
-            np.savez_compressed(Path(temporary) / BUILT, x=x, y=y)
-            os.replace(Path(temporary) / BUILT, place / BUILT)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place, prefix=".build-") as temporary:
+                np.savez_compressed(Path(temporary) / BUILT, x=x, y=y)
+                os.replace(Path(temporary) / BUILT, place / BUILT)
+        except OSError as error:
+            raise UserError(f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA") from error
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         if authors := self._authors():
@@ -162,5 +168,5 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         found = np.load(path, allow_pickle=False)
         return {"": found} if isinstance(found, np.ndarray) else {name: found[name] for name in ("x", "y")}
-    except (OSError, ValueError, EOFError, KeyError, zlib.error) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} can't be read as numeric arrays: {error}") from error

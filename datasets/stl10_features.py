@@ -9,9 +9,9 @@ training images first) into the folder, or let `write_features` make it from the
     write_features(network, data_folder())  # network: float (B, 3, 96, 96) in [0, 1] -> (B, D)
 """
 
+import contextlib
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,33 +50,43 @@ class Stl10Features(FileDataset):
     preprocessing = "features of a network of the user's (VaDE: ResNet-50), divided by the standard deviation of all values"
     folders: tuple[str, ...] = ("stl10_features", "stl10", "")
     files = (Remote(FEATURES),)
-    by_hand = "make it from the images with a network of yours (write_features in datasets/stl10_features.py)"
+    by_hand = (
+        f"make it from the images ({IMAGES.urls[0]}, downloaded for you) with a network of yours "
+        "(write_features in datasets/stl10_features.py)"
+    )
 
     def __init__(self, folder: Path):
         super().__init__(folder)
         if found := self.find(self.files[0]):
-            with np.load(found.path, allow_pickle=False) as arrays:
-                self.shape = arrays["X"].shape[1:]
+            with contextlib.suppress(UserError):  # which `read` raises again, when the data are asked for
+                self.shape = _features(found.path)[0].shape[1:]
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        path = self.locate(self.files[0]).path
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                x, y = arrays["X"], arrays["y"]
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} must have arrays X and y of numbers: {error}") from error
-        if x.ndim != 2 or x.dtype.kind != "f" or not np.isfinite(x).all():
-            raise UserError(f"{path}: X is {x.dtype} {x.shape}, expected finite floats (13000, D)")
-        return (x / x.std()).astype(np.float32), y.astype(np.int64)
+        x, y = _features(self.locate(self.files[0]).path)
+        return (x / x.std()).astype(np.float32), y
+
+
+def _features(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """X and y as they are in a file, checked."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            x, y = arrays["X"], arrays["y"]
+    except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
+        raise UserError(f"{path} must have arrays X and y of numbers: {error}") from error
+    if x.ndim != 2 or x.dtype.kind != "f" or x.size == 0 or not np.isfinite(x).all() or x.min() == x.max():
+        raise UserError(f"{path}: X is {x.dtype} {x.shape}, expected finite floats (13000, D), not all of them equal")
+    return x, y
 
 
 def read_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(13000, 3, 96, 96) uint8 labelled images and their labels from 0, training part first.
 
-    They are read from the original archive, packed or unpacked, in the data folder, or in stl10/ in it.
+    They are read from the original archive, packed or unpacked, in the data folder, or in stl10/ in it, and downloaded (2.6 GB)
+    if they are not there.
     """
     dataset = Stl10Features(folder)
     dataset.files = (IMAGES,)
+    dataset.fetch()
     content = read_members(dataset.locate(IMAGES).path, IMAGES.members)
     parts = [np.frombuffer(data, dtype=np.uint8) for data in content.values()]
     images = np.concatenate([part.reshape(-1, 3, 96, 96) for part in parts[0::2]]).transpose(0, 1, 3, 2)  # stored by columns

@@ -11,10 +11,16 @@ from benchmark.errors import UserError
 from ._files import FileDataset, Remote
 
 HOME = "http://ufldl.stanford.edu/housenumbers/"
-TRAIN, TEST, EXTRA = (  # MD5 as torchvision states it
-    Remote("train_32x32.mat", (f"{HOME}train_32x32.mat",), "md5:e26dedcc434d2e4c54c9b2d4a06d8373"),
-    Remote("test_32x32.mat", (f"{HOME}test_32x32.mat",), "md5:eb5a983be6a315427106f1b164d9cef3"),
-    Remote("extra_32x32.mat", (f"{HOME}extra_32x32.mat",), "md5:a93ce644f1a588dc4d68dda5feec44a7"),
+
+
+def _file(name: str, digest: str) -> Remote:
+    return Remote(name, (HOME + name,), digest)
+
+
+TRAIN, TEST, EXTRA = (  # SHA-256 as torchvision's prototype data sets stated it
+    _file("train_32x32.mat", "sha256:435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
+    _file("test_32x32.mat", "sha256:cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
+    _file("extra_32x32.mat", "sha256:a133a4beb38a00fcdda90c9489e0c04f900b660ce8a316a5e854838379a71eb3"),
 )
 
 
@@ -27,6 +33,7 @@ class Svhn(FileDataset):
     licence = "for non-commercial use only"
     shape = (3, 32, 32)
     n_classes = 10
+    preprocessing = "values / 255"
     folders = ("svhn", "SVHN", "")
     files: tuple[Remote, ...] = (TRAIN, TEST)
 

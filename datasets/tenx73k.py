@@ -41,6 +41,8 @@ class Tenx73k(FileDataset):
                 f"{self.title} in {self.folder} has counts {sparse.shape} and labels {y.shape}, "
                 f"expected {(self.n, *self.shape)} and {(self.n,)}"
             )
+        if len(np.unique(y)) != self.n_classes or sparse.nnz == 0 or sparse.data.min() < 0:
+            raise UserError(f"{self.title} in {self.folder}: expected counts, and {self.n_classes} kinds of labels")
         sparse.data = np.log2(1 + sparse.data)
         sparse.data = (sparse.data / sparse.data.max()).astype(np.float32)
         order = np.random.RandomState(0).permutation(self.n)

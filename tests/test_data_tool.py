@@ -39,7 +39,7 @@ def test_doctor_says_how_to_get_what_is_missing(own_folder, capsys):
 def test_fetch_without_a_network(own_folder, capsys):
     assert main(["data", "fetch", "pendigits", "digits", "tenx73k"]) == 1
     printed = capsys.readouterr()
-    assert "digits is in" in printed.out
+    assert "digits was there; `data verify` checks it" in printed.out
     assert "pendigits.tra of Pendigits could not be downloaded; put it into" in printed.err
     assert "10x_73k can't be downloaded automatically" in printed.err
 

@@ -46,9 +46,11 @@ def test_points_and_labels(dataset):
             if dataset.value_range is not None:
                 assert x.min() >= dataset.value_range[0]
                 assert x.max() <= dataset.value_range[1]
+        if dataset.n_classes is None:
+            assert y is None
+            continue
         assert y.shape == (len(x),)
         assert len(np.unique(y)) == dataset.n_classes
-        assert np.bincount(y).min() > len(y) / dataset.n_classes / 10  # no class is rare
 
 
 def test_reading_twice_gives_the_same(dataset, dataset_class):

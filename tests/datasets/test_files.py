@@ -1,5 +1,6 @@
 """Downloading, verifying and reading archives, over a real server on this machine."""
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -47,6 +48,7 @@ def dataset(folder, *urls):
     class Small(files.FileDataset):
         name = title = "small"
         folders = ("small", "")
+        shape = (1,)
         n_classes = 256
         files = (globals()["files"].Remote("data.bin", urls, digest),)
 
@@ -110,9 +112,52 @@ def test_labels_must_fit(tmp_path):
     found.n_classes = 10
     with pytest.raises(UserError, match="labels outside of its 10 classes"):
         found.x("train")
-    found.read = lambda split: (np.zeros((3, 1)), np.zeros(2, dtype=int))
-    with pytest.raises(UserError, match="3 points but 2 labels"):
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((3, 1), np.uint8), np.zeros(2, int), r"3 points and labels int64 \(2,\), expected an integer for every point"),
+        (np.zeros((3, 1), np.uint8), np.zeros((3, 1), int), "expected an integer for every point"),
+        (np.zeros((3, 1), np.uint8), np.zeros(3), "labels float64"),
+        (np.zeros((3, 2), np.uint8), np.zeros(3, int), r"points uint8 \(3, 2\), expected uint8 or float32 \(N, 1\)"),
+        (np.zeros((3, 1)), np.zeros(3, int), "points float64"),
+        (np.full((3, 1), np.nan, np.float32), np.zeros(3, int), "NaN or infinite"),
+    ],
+)
+def test_points_and_labels_must_be_what_the_class_says(tmp_path, x, y, message):
+    found = dataset(tmp_path)
+    found.read = lambda split: (x, y)
+    with pytest.raises(UserError, match=message):
+        found.y("train")
+
+
+def test_what_no_reader_foresaw_is_an_error_with_the_folder(tmp_path):
+    found = dataset(tmp_path)
+    found.read = lambda split: {}["a column"]
+    with pytest.raises(UserError, match=rf"small in {tmp_path} can't be read: KeyError: 'a column'"):
         found.x("train")
+
+
+def test_a_gzip_file_without_a_digest_must_at_least_be_one(tmp_path, server):
+    found = dataset(tmp_path)
+    found.files = (files.Remote("data.gz", (f"{server}/html/data.gz", f"{server}/good/data.gz")),)
+    with pytest.raises(UserError, match=r"html/data\.gz: data\.gz is not a gzip file.*\n.*good/data\.gz: data\.gz is not"):
+        found.fetch()
+    whole = gzip.compress(CONTENT)
+    (tmp_path / "whole.gz").write_bytes(whole)
+    files.check_gzip(tmp_path / "whole.gz")
+    (tmp_path / "part.gz").write_bytes(whole[:-20])
+    with pytest.raises(UserError, match=r"part\.gz is not a gzip file, or is truncated"):
+        files.check_gzip(tmp_path / "part.gz")
+
+
+def test_which_digest_is_known_depends_on_what_was_found(tmp_path):
+    found = dataset(tmp_path)
+    assert found.known_digests() == "SHA-256 of the files"
+    found.files = (files.Remote("a.zip", digest="sha256:0", members=("x/one",)),)
+    make_folder(tmp_path / "small", {"x/one": b"1"})
+    assert found.known_digests() == "unknown"
 
 
 def make_zip(path, content):

@@ -38,7 +38,7 @@ def svhn(tmp_path):
 
 def test_svhn(svhn, monkeypatch):
     folder, arrays = svhn
-    with pytest.raises(UserError, match="its md5 is"):  # not the original
+    with pytest.raises(UserError, match="its sha256 is"):  # not the original
         Svhn(folder).x("train")
     import benchmark.datasets.svhn as module
 
@@ -88,7 +88,7 @@ def test_usps(tmp_path):
     text = "".join(f"{k} " + " ".join(f"{i + 1}:{v:g}" for i, v in enumerate(row)) + " \n" for k, row in zip(y, x, strict=True))
     for name in ("usps.bz2", "usps.t.bz2"):
         (tmp_path / name).write_bytes(bz2.compress(text.encode()))
-    with pytest.raises(UserError, match="its md5 is"):
+    with pytest.raises(UserError, match="its sha256 is"):
         Usps(tmp_path).x("train")
     dataset = own_digests(Usps(tmp_path))
     np.testing.assert_allclose(dataset.x("train").reshape(6, 256), (x + 1) / 2, atol=1e-6)

@@ -13,7 +13,7 @@ from scipy.io import mmwrite
 from scipy.sparse import coo_matrix
 
 import benchmark.datasets.reuters10k as reuters
-from benchmark.data import array_digest, data_spec
+from benchmark.data import data_spec, dataset_digest
 from benchmark.datasets.har import INNER, PARTS, Har
 from benchmark.datasets.pendigits import Pendigits
 from benchmark.datasets.stl10_features import IMAGES, Stl10Features, read_images, write_features
@@ -69,8 +69,9 @@ def test_pendigits_original(real_data):
 
 
 @pytest.fixture
-def har(tmp_path):
+def har(monkeypatch):
     """Arrays, and the original inner archive as bytes."""
+    monkeypatch.setattr(Har, "rows", {"train": 4, "test": 4})
     arrays, inner = {}, io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         for split, names in PARTS.items():
@@ -83,7 +84,7 @@ def har(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["outer", "inner", "unpacked"])
-def test_har_in_every_layout(tmp_path, har, form):
+def test_har_in_every_layout(tmp_path, har, form, monkeypatch):
     arrays, inner = har
     place = tmp_path / "har"
     place.mkdir()
@@ -106,6 +107,9 @@ def test_har_in_every_layout(tmp_path, har, form):
         np.testing.assert_allclose(dataset.x(split), x, rtol=1e-5)
         np.testing.assert_array_equal(dataset.y(split), y - 1)
     assert data_spec(dataset).kind == "vector"
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"the train part has the shape \(4, 561\), expected \(7352, 561\)"):
+        dataset.read("train")
 
 
 def test_har_with_a_broken_inner_archive(tmp_path, har):
@@ -152,6 +156,9 @@ def test_10x_of_another_size_or_damaged(tenx):
     place = dataset.folder / "10x_73k"
     np.savetxt(place / "labels.txt", labels[:-1])
     with pytest.raises(UserError, match=r"counts \(40, 6\) and labels \(39,\), expected"):
+        dataset.x("train")
+    np.savetxt(place / "labels.txt", labels // 5)
+    with pytest.raises(UserError, match="expected counts, and 8 kinds of labels"):
         dataset.x("train")
     (place / "sub_set-720.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n40 6 100\n1 1 3\n")
     with pytest.raises(UserError, match="can't be read"):
@@ -229,6 +236,26 @@ def test_reuters_of_vades_authors_comes_first(tmp_path, monkeypatch):
         reuters.Reuters10k(tmp_path).x("all")
 
 
+def test_reuters_of_stories_in_torchvisions_manner(stories):
+    """The stories may lie in the second folder; what is made of them goes to the first."""
+    folder, _ = stories
+    (folder / "reuters10k").rename(folder / "reuters")
+    dataset = reuters.Reuters10k(folder)
+    dataset.fetch()
+    assert (folder / "reuters10k" / reuters.BUILT).is_file()
+    assert len(dataset.x("all")) == 15
+
+
+@pytest.mark.parametrize("name", [reuters.BUILT, reuters.TOPICS.name, reuters.TOKENS[0].name])
+def test_reuters_of_other_text(stories, name):
+    folder, _ = stories
+    path = folder / "reuters10k" / name
+    path.write_bytes(gzip.compress(b".I\n") if name.endswith(".gz") else b"PK text")
+    dataset = reuters.Reuters10k(folder)
+    with pytest.raises(UserError, match="can't be read"):
+        dataset.x("all") if name == reuters.BUILT else dataset.fetch()
+
+
 def test_reuters_from_truncated_files(stories):
     folder, _ = stories
     path = folder / "reuters10k" / reuters.TOKENS[2].name
@@ -271,12 +298,27 @@ def test_features_are_made_by_the_users_network(tmp_path):
     assert data_spec(dataset).dim == 45
 
 
-def test_features_without_labels(tmp_path):
+@pytest.mark.parametrize("x", [None, np.zeros((4, 3), np.float32), np.array([{}]), np.zeros((4, 3), int), b"", b"x"])
+def test_features_of_another_kind_spoil_no_list_of_data_sets(tmp_path, x):
     (tmp_path / "stl10_features").mkdir()
-    np.savez(tmp_path / "stl10_features" / "features.npz", X=np.zeros((4, 3), np.float32))
-    with pytest.raises(UserError, match="must have arrays X and y"):
-        Stl10Features(tmp_path).x("all")
+    path = tmp_path / "stl10_features" / "features.npz"
+    path.write_bytes(x) if isinstance(x, bytes) else np.savez(path, y=np.zeros(4, int), **({} if x is None else {"X": x}))
+    dataset = Stl10Features(tmp_path)
+    assert dataset.shape == (2048,)
+    with pytest.raises(UserError, match=r"must have arrays X and y|expected finite floats \(13000, D\)"):
+        dataset.x("all")
 
 
-def test_digests_tell_two_networks_apart():
-    assert array_digest(np.zeros((2, 3), np.float32)) != array_digest(np.ones((2, 3), np.float32))
+def test_digests_tell_two_networks_apart(tmp_path):
+    (tmp_path / "stl10_features").mkdir()
+    digests = []
+    for _ in range(2):
+        np.savez(tmp_path / "stl10_features" / "features.npz", X=RNG.random((12, 3), np.float32), y=np.arange(12) % 10)
+        digests.append(dataset_digest(Stl10Features(tmp_path)))
+    assert digests[0] != digests[1]
+
+
+def test_absent_images_are_asked_for_at_their_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("DGCBENCH_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"stl10_binary\.tar\.gz of STL-10 features could not be downloaded; put it into"):
+        read_images(tmp_path)
