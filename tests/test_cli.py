@@ -117,6 +117,8 @@ def test_mnist_from_its_original_files(cli, real_data, tmp_path):
         (("tables", "--paper", "vade", "--sweep", "gmvae-k-m"), "ask for one at a time"),
         (("info", "vad"), "did you mean vade"),
         (("tables", "--results", "/nowhere"), "there are no records"),
+        (("run", "--fid-n", "3"), "3 was given, expected at least 4"),
+        (("fid", "results", "--extractors", ","), "no name was given, expected clf or inception"),
         (("walk",), "invalid choice: 'walk'"),
         ((), "required: command"),
     ],
