@@ -138,7 +138,8 @@ def fid_classifier(options: argparse.Namespace) -> int:
 
     from benchmark.data import data_folder, dataset_digest
     from benchmark.fid.classifier import made_here
-    from benchmark.generation import Unavailable, train_classifier
+    from benchmark.generation import train_classifier
+    from benchmark.real_images import Unavailable
     from benchmark.registry import Registry
 
     registry = Registry(options.plugins)

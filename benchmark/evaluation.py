@@ -1,4 +1,4 @@
-"""A trained model and a data set -> metrics. Besides FID-clf's classifier (generation.py), all that reads labels."""
+"""A trained model and a data set -> metrics. Besides generation.py and reference_values.py, all that reads labels."""
 
 from typing import Any
 

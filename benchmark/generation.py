@@ -1,15 +1,13 @@
-"""How good a trained model's samples are: FID and FID-clf, and what their values are to be compared with.
+"""How good a trained model's samples are: FID and FID-clf.
 
-N generated images against N real ones, both rounded to uint8 in the same way. Besides `benchmark.evaluation` this is the only
-place where labels are read: for the classifier of FID-clf and for a reference, never for anything that a model sees.
+N generated images against N real ones, both rounded to uint8 in the same way. Labels are read here for the classifier of
+FID-clf, never for anything that a model sees.
 """
 
-import contextlib
 import hashlib
-import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,23 +21,12 @@ from benchmark.errors import UserError
 from benchmark.fid import NOT_ASKED, classifier, extractor, weights
 from benchmark.fid.extractor import Extractor, to_uint8
 from benchmark.fid.frechet import Moments, frechet_distance
-from benchmark.fid.moments import CHUNK, Progress, accumulate, cached_moments, kept_if_possible, key_digest, locked
-from benchmark.results import write_atomically
+from benchmark.fid.moments import CHUNK, Progress, accumulate, kept_if_possible, locked
+from benchmark.real_images import FID_VERSION, Real, Say, Unavailable, of_images, quiet, real_side
+from benchmark.reference_values import reference_values
 from benchmark.seeding import derive
 
-FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
-GAUSSIAN_POINTS = 10_000
 EXTRACTORS = ("clf", "inception")  # of FID-clf and of FID
-
-Say = Callable[[str, int], Progress]  # from what is counted, and how many there are, to a function that is told how many are done
-
-
-def quiet(_what: str, _total: int) -> Progress:
-    return lambda _: None
-
-
-class Unavailable(Exception):
-    """An extractor can't be used; the text is a short reason for the table: "weights", "labels", "vectors"."""
 
 
 @dataclass(frozen=True)
@@ -60,59 +47,6 @@ class Wanted:
 
     def draws_of(self, extractor: str, device: torch.device) -> int:
         return self.draws or (1 if extractor == "inception" and device.type == "cpu" else 3)
-
-
-@dataclass(frozen=True)
-class Real:
-    """The real side of every comparison on one data set.
-
-    Attributes:
-        data: digest of the data set.
-        split: where the images are from: the last split, or the first where the last holds fewer than are asked for.
-        images: (N, C, H, W) uint8, on the CPU.
-        folder: the data folder, where moments are kept.
-    """
-
-    dataset: Dataset
-    data: str
-    split: str
-    images: Tensor
-    folder: Path
-
-    def key(self, ex: Extractor) -> dict[str, Any]:
-        """What the moments of the real images depend on."""
-        return {"version": FID_VERSION, "data": self.data, "split": self.split, "n": len(self.images),
-                "extractor": ex.name, "digest": ex.digest}  # fmt: skip
-
-    def moments(self, ex: Extractor, say: Say = quiet) -> Moments:
-        def compute(partial: Path) -> Moments:
-            return of_images(self.images, ex, partial, say("real images", len(self.images)))
-
-        return cached_moments(self.folder / "fid" / "moments", self.key(ex), compute)
-
-
-def real_side(dataset: Dataset, data: str, n: int, folder: Path) -> Real:
-    """N real images, or all there are in the larger split; a subset is drawn with a fixed seed.
-
-    Raises:
-        Unavailable: the points are not images.
-    """
-    if len(dataset.shape) != 3:
-        raise Unavailable("vectors")
-    split = max(reversed(dataset.splits), key=lambda s: min(n, len(dataset.x(s))))
-    return Real(dataset, data, split, images_of(dataset, split, n), folder)
-
-
-def images_of(dataset: Dataset, split: str, n: int) -> Tensor:
-    """n images of a split as uint8, drawn with a fixed seed if it holds more."""
-    x = dataset.x(split)
-    chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:n]) if n < len(x) else slice(None)
-    return to_uint8(torch.from_numpy(x[chosen]))
-
-
-def of_images(images: Tensor, ex: Extractor, partial: Path | None = None, progress: Progress = lambda _: None) -> Moments:
-    """Moments of images that are there."""
-    return accumulate(len(images), lambda i: images[i * CHUNK : (i + 1) * CHUNK], ex, partial, progress)
 
 
 def get_extractor(name: str, real: Real, device: torch.device, say: Say = quiet) -> tuple[Extractor, dict[str, Any]]:
@@ -254,73 +188,6 @@ def of_samples(
         return to_uint8(images)
 
     return accumulate(n, chunk, ex, partial, progress)
-
-
-def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, say: Say = quiet) -> dict[str, Any] | None:
-    """What a distance is to be compared with, kept in the data folder once it is known.
-
-    floor: real images against real images: those of the other split, or one half against the other where there is one only.
-    ceiling: a Gaussian per class in the space of pixels (one for all where labels are absent); a model must be below it.
-
-    Returns:
-        {"floor": {"value", "n", "what"}, "ceiling": ...}; None if they are not known and `compute` is false.
-    """
-    path = real.folder / "fid" / "references" / f"{key_digest(real.key(ex))}.json"
-    with locked(path):
-        with contextlib.suppress(OSError, ValueError):  # not there, or damaged: made again
-            return json.loads(path.read_text())
-        if not compute:
-            return None
-        partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
-        found = {"floor": _floor(real, ex, target, partials[0], say), "ceiling": _ceiling(real, ex, target, partials[1], say)}
-        with kept_if_possible(path):
-            write_atomically(path, json.dumps(found))
-            for partial in partials:
-                partial.unlink(missing_ok=True)
-        return found
-
-
-def _floor(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
-    others = [split for split in real.dataset.splits if split != real.split]
-    if others:
-        images, what = images_of(real.dataset, others[0], len(real.images)), f"{others[0]} images"
-    else:
-        order = torch.from_numpy(np.random.default_rng(0).permutation(len(real.images)))
-        half = len(order) // 2
-        images, what = real.images[order[:half]], "one half of the images against the other"
-        target = of_images(real.images[order[half : 2 * half]], ex)
-    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
-    return {"value": value, "n": len(images), "what": what}
-
-
-def _ceiling(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
-    split = real.dataset.splits[0]
-    x, y = to_uint8(torch.from_numpy(real.dataset.x(split))), real.dataset.y(split)
-    what = "one Gaussian in pixel space" if y is None else "a Gaussian per class in pixel space"
-    images = gaussian_images(x, np.zeros(len(x)) if y is None else y, len(real.images))
-    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
-    return {"value": value, "n": len(images), "what": what}
-
-
-def gaussian_images(x: Tensor, y: np.ndarray, n: int) -> Tensor:
-    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped to their range.
-
-    The covariance is that of at most GAUSSIAN_POINTS images of a class.
-    """
-    generator = np.random.default_rng(0)
-    classes, members = np.unique(y, return_inverse=True)
-    counts = generator.multinomial(n, np.bincount(members) / len(members))
-    parts = []
-    for k, count in zip(range(len(classes)), counts, strict=True):
-        chosen = np.flatnonzero(members == k)[:GAUSSIAN_POINTS]
-        points = x[torch.from_numpy(chosen)].flatten(1).numpy() / np.float32(255)
-        mean = points.mean(axis=0)
-        # (points - mean)^T e / sqrt(n - 1) has the points' covariance when e is standard normal
-        for first in range(0, count, CHUNK):
-            noise = generator.standard_normal((min(CHUNK, count - first), len(points)), dtype=np.float32)
-            parts.append(mean + noise / np.sqrt(np.float32(max(1, len(points) - 1))) @ (points - mean))
-    images = np.concatenate(parts).clip(0, 1)[generator.permutation(n)]
-    return to_uint8(torch.from_numpy(images).view(n, *x.shape[1:]))
 
 
 def measure_cell(

@@ -12,6 +12,7 @@ from benchmark.errors import UserError
 from benchmark.fid import HOW_TO_GET, weights
 from benchmark.fid.moments import Progress, locked
 from benchmark.generation import Wanted
+from benchmark.real_images import FID_VERSION, Say, Unavailable, real_side
 from benchmark.results import Record, read_record, write_record
 from benchmark.saved import SavedRun
 
@@ -62,8 +63,8 @@ def _measured(
     if "sample" not in run.model_class.abilities():
         return
     try:
-        real = generation.real_side(run.dataset, run.record["key"]["data"], wanted.n, data_folder())
-    except generation.Unavailable as reason:
+        real = real_side(run.dataset, run.record["key"]["data"], wanted.n, data_folder())
+    except Unavailable as reason:
         raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
     model = run.model()
@@ -78,7 +79,7 @@ def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:
     """Whether a record's entry holds all that is asked for."""
     return (
         entry is not None
-        and entry.get("version") == generation.FID_VERSION  # also false for one without a value
+        and entry.get("version") == FID_VERSION  # also false for one without a value
         and entry["n"] == n
         and len(entry["draws"]) >= draws
         and not (wanted.references and entry["references"] is None)
@@ -86,7 +87,7 @@ def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:
     )
 
 
-def _bars(title: str) -> generation.Say:
+def _bars(title: str) -> Say:
     """A progress bar for everything that is counted."""
 
     def say(what: str, total: int) -> Progress:

@@ -14,8 +14,10 @@ from benchmark.api import ClusteringModel, DataSpec, ModelConfig, hard_assignmen
 from benchmark.data import dataset_digest
 from benchmark.fid import weights
 from benchmark.fid.frechet import frechet_distance
-from benchmark.generation import Unavailable, Wanted, get_extractor, images_of, measure, measure_cell, of_images, real_side
+from benchmark.generation import Wanted, get_extractor, measure, measure_cell
 from benchmark.npz import NpzDataset
+from benchmark.real_images import Unavailable, images_of, of_images, real_side
+from benchmark.reference_values import gaussian_images
 from benchmark.registry import Registry
 
 CPU = torch.device("cpu")
@@ -274,7 +276,7 @@ def test_a_model_that_cannot_sample_has_no_entry(real, tmp_path):
 def test_gaussian_images_have_the_moments_of_their_class():
     rng = np.random.default_rng(0)
     x = torch.from_numpy(np.concatenate([rng.normal(m, 10, size=(500, 1, 2, 2)) for m in (60, 190)]).round().astype(np.uint8))
-    found = generation.gaussian_images(x, np.repeat(["a", "b"], 500), 4000).flatten(1).double()
+    found = gaussian_images(x, np.repeat(["a", "b"], 500), 4000).flatten(1).double()
     for group, target in ((found[found.mean(dim=1) < 125], x[:500]), (found[found.mean(dim=1) > 125], x[500:])):
         assert len(group) == pytest.approx(2000, abs=150)
         np.testing.assert_allclose(group.mean(dim=0), target.flatten(1).double().mean(dim=0), atol=1)
