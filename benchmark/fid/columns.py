@@ -12,7 +12,6 @@ TITLES = {"clf": "FID-clf", "inception": "FID"}
 REASONS = {
     "weights": f"the Inception weights were not there; {HOW_TO_GET}; then `python -m benchmark fid RESULTS`",
     "labels": "its classifier needs labels to be trained on",
-    "vectors": "it is for images only",
     "smoke budget": "no classifier is trained at the smoke budget",
     NOT_ASKED: "left out, on a CPU or by `--fid clf`: `run --fid inception`, or afterwards `python -m benchmark fid RESULTS`",
 }
@@ -80,7 +79,7 @@ def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
         missing: dict[str, list[str]] = {}
         for record in records:
             entry = record.get("fid", {}).get(extractor)
-            if entry is None:
+            if entry is None or entry.get("missing") == "vectors":  # of which a column of its own would say nothing
                 continue
             if "missing" in entry:
                 missing.setdefault(record["digest"], []).append(entry["missing"])

@@ -115,6 +115,12 @@ def test_values_to_compare_with_are_rows_without_seeds():
     assert "floor: train images" in table.latex()
 
 
+def test_tables_of_vectors_have_no_such_column():
+    table, _ = shown(record(fid={"clf": {"missing": "vectors"}, "inception": {"missing": "vectors"}}))
+    assert list(table.shown.columns) == ["model", "split", "seeds", "ACC", "seconds"]
+    assert not any("FID" in note for note in table.notes)
+
+
 def test_too_few_images_are_pointed_out():
     table, _ = shown(record(fid={"inception": entry(n=1797, split="all", singular=True)}))
     assert any("biased upwards" in note and "1,797 images" in note for note in table.notes)
