@@ -1,6 +1,7 @@
 """Pictures of several runs, for the report: from records and the files beside them. Imports no torch."""
 
 import csv
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.optimize import linear_sum_assignment
 
 from benchmark.results import Record
@@ -99,17 +101,23 @@ def embedding(path: Path) -> Figure | None:
 def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     """Quality against cost: (seconds, ACC) of every run, one colour per model, with the model's means."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 2.8), layout="constrained")
+        columns = max(1, min(len(scores), 70 // (max(map(len, scores)) + 6)))  # of the legend, below the axes
+        labels = {name: "\n".join(textwrap.wrap(name, 70, subsequent_indent="   ")) for name in scores}
+        lines = sum(1 + label.count("\n") for label in labels.values())
+        figure = Figure(figsize=(4.6, 2.5 + 0.16 * lines / columns), layout="constrained")
         axes = figure.subplots()
         for i, (name, runs) in enumerate(scores.items()):
             seconds, quality = np.array(runs).T
             axes.scatter(seconds, quality, s=8, color=f"C{i % 10}", alpha=0.5, linewidths=0)
-            axes.plot(seconds.mean(), quality.mean(), "o", color=f"C{i % 10}", markersize=5, label=name)
+            axes.plot(seconds.mean(), quality.mean(), "o", color=f"C{i % 10}", markersize=5, label=labels[name])
         axes.set(xlabel="seconds per run", ylabel="ACC")
         every = [seconds for runs in scores.values() for seconds, _ in runs]
         if min(every) > 0 and max(every) > 10 * min(every):
             axes.set_xscale("log")
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        figure.legend(frameon=False, loc="outside lower left", ncols=columns)
     return figure
 
 

@@ -1,8 +1,9 @@
 """Figures of several runs: what they are drawn from."""
 
 import numpy as np
+import pytest
 
-from benchmark.figures import confusion, critical_difference_diagram, curves, embedding, save
+from benchmark.figures import confusion, cost, critical_difference_diagram, curves, embedding, save
 
 
 def test_curves_are_the_mean_and_range_over_seeds(tmp_path):
@@ -44,3 +45,12 @@ def test_files_have_the_same_bytes_every_time(tmp_path):
     first = [p.read_bytes() for p in (save(confusion([[1, 0], [0, 1]]), tmp_path / n, "c") for n in "xy")]
     assert first[0] == first[1]
     assert (tmp_path / "x" / "c.pdf").read_bytes() == (tmp_path / "y" / "c.pdf").read_bytes()
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_with_long_names_leave_room_for_the_points(tmp_path):
+    names = [f"kvaes ({'a long setting=[150, 150], ' * 5}n_clusters={k})" for k in range(4)]
+    save(figure := cost({name: [(1.0, 0.5), (30.0, 0.6)] for name in names}), tmp_path, "cost")
+    box = figure.axes[0].get_window_extent()
+    assert min(box.width, box.height) > 150  # pixels
+    assert {"1", "2", "5", "10", "20"} <= {t.get_text() for t in figure.axes[0].get_xticklabels()}
