@@ -40,7 +40,7 @@ def main(action: str, names: Sequence[str], plugins: list[str], out: Path) -> in
             if action == "fetch":
                 was_there = dataset.missing() is None
                 dataset.fetch()
-                state = "was there; `data verify` checks it" if was_there else f"is in {folder}, as it should be"
+                state = "was there; `data verify` checks it" if was_there else f"is in {folder}"
                 print(f"{dataset.name} {state}")
             elif action == "verify":
                 print(f"{dataset.name}: {_verify(dataset)}")

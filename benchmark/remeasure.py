@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from benchmark import generation
@@ -67,12 +68,13 @@ def _measured(
     except Unavailable as reason:
         raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
-    model = run.model()
-    device = generation.device_of(model)
-    for name in extractors:
-        known = measured.get(name)
-        if not _complete(known, len(real.images), wanted, wanted.draws_of(name, device)):
-            yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, _bars(run.cell.title), known)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # where `run.model()` will be
+    todo = [n for n in extractors if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))]
+    if not todo:
+        return
+    model, say = run.model(), _bars(run.cell.title)
+    for name in todo:
+        yield name, generation.measure(model, real, name, run.cell.seed, wanted, folder, say, measured.get(name))
 
 
 def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:

@@ -107,8 +107,11 @@ class FileDataset(Dataset):
     def known_digests(self) -> str:
         if self.digests:
             return super().known_digests()
-        found = [self.find(file) or Found(file, Path(file.name)) for file in self.files]
-        kinds = {f.form.digest.split(":")[0] if f.form.digest and not f.path.is_dir() else None for f in found}
+        kinds: set[str | None] = set()
+        for file in self.files:
+            form, path = self.find(file) or (file, None)
+            unpacked = path is not None and path.is_dir()  # of which no digest is known
+            kinds.add(form.digest.split(":")[0] if form.digest and not unpacked else None)
         return "unknown" if None in kinds else f"{', '.join(sorted(map(str, kinds))).upper().replace('SHA', 'SHA-')} of the files"
 
     def x(self, split: str) -> np.ndarray:

@@ -54,6 +54,8 @@ def test_images_of_every_layout(tmp_path, shape, expected):
         ({"X": RNG.normal(size=(9, 3)), "y": RNG.normal(size=9)}, "expected integers"),
         ({"X": RNG.normal(size=(9, 8, 8))}, "image values go from"),
         ({"X": np.zeros((9, 8, 8, 5), np.uint8)}, "1 or 3 colour channels"),
+        ({"X": np.zeros((9, 0, 8))}, "expected numbers"),
+        ({"X": np.zeros((9, 0))}, "expected numbers"),
     ],
 )
 def test_bad_files_are_refused_with_a_reason(tmp_path, arrays, message):

@@ -236,7 +236,7 @@ def test_reuters_of_vades_authors_comes_first(tmp_path, monkeypatch):
         reuters.Reuters10k(tmp_path).x("all")
 
 
-def test_reuters_of_stories_in_torchvisions_manner(stories):
+def test_reuters_of_stories_in_the_second_folder(stories):
     """The stories may lie in the second folder; what is made of them goes to the first."""
     folder, _ = stories
     (folder / "reuters10k").rename(folder / "reuters")

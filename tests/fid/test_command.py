@@ -60,6 +60,10 @@ def test_the_run_itself_measures_fid_clf_and_the_command_finds_the_same(cell_fol
 def test_what_is_there_is_not_measured_again(cell_folder, monkeypatch):
     monkeypatch.setattr("benchmark.generation.measure", lambda *_, **__: pytest.fail("measured again"))
     assert run(cell_folder, "--extractors", "clf") == 0
+    record = read_record(cell_folder)
+    record["key"]["source"] = "of another day"  # nor does what is complete need its model
+    (cell_folder / "record.json").write_text(json.dumps(record))
+    assert run(cell_folder, "--extractors", "clf") == 0
 
 
 def test_what_can_not_be_measured_is_named(cell_folder, capsys):

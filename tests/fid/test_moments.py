@@ -97,7 +97,8 @@ def test_wherever_a_file_in_the_cache_is_damaged_it_is_made_again(tmp_path):
     whole = path.read_bytes()
     for i in range(0, len(whole), 13):
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x81]) + whole[i + 1 :])
-        assert cached_moments(tmp_path, {}, lambda _: FOUND).n == 3
+        found = cached_moments(tmp_path, {}, lambda _: FOUND)
+        assert (found.n, found.mean.tolist(), found.cov.tolist()) == (3, FOUND.mean.tolist(), FOUND.cov.tolist())
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):

@@ -16,13 +16,6 @@ PLANE = DataSpec("some", (2,), None, N)
 IMAGES = DataSpec("some", (1, 9, 8), (0.0, 1.0), N)
 
 
-def make(spec=PLANE, k=K, **overrides):
-    torch.manual_seed(0)
-    overrides = {"latent": J, "batch_size": B, **overrides}
-    text = {n: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for n, v in overrides.items()}
-    return kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, k, "smoke", text))
-
-
 def unstacked(stack, j):
     """Network j of a stack as ordinary torch layers, whose weights are copies."""
     layers = []
@@ -57,8 +50,10 @@ def unstacked(stack, j):
 @pytest.mark.parametrize("spec", [PLANE, IMAGES], ids=["linear", "convolutional"])
 def test_three_batched_steps_equal_a_loop_over_the_networks(spec):
     """Values of losses, weights after steps of Adam, running statistics; with 9x8 images, so that a size is odd."""
-    filters = {"filters": (4, 8, 8), "discriminator_filters": (4, 8)} if spec is IMAGES else {}
-    model = make(spec, hidden=(5, 6), lr=0.01, **filters).double().train()
+    filters = {"filters": "4,8,8", "discriminator_filters": "4,8"} if spec is IMAGES else {}
+    settings = {"latent": str(J), "batch_size": str(B), "hidden": "5,6", "lr": "0.01", **filters}
+    torch.manual_seed(0)
+    model = kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, K, "smoke", settings)).double().train()
     model.vae_optimizer = torch.optim.Adam([*model.encoder.parameters(), *model.decoder.parameters()], 0.01, (0.5, 0.999))
     loops = [(unstacked(model.encoder, j), unstacked(model.decoder, j)) for j in range(K)]
     critics = [unstacked(model.discriminator, j) for j in range(K)]
