@@ -16,8 +16,8 @@ A **model** is one file with one class:
         def log_assign(self, x): ...       # (B, K) log q(y = k | x)
 
 A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md walk through
-both. Models never see labels: those are read by `benchmark.evaluation`, `benchmark.generation` and
-`benchmark.reference_values`, after training.
+both. Models never see labels: those are read by `benchmark.evaluation.evaluate`, `benchmark.evaluation.fid.measure` and
+`benchmark.evaluation.evaluate.fid.bounds`, after training.
 """
 
 from abc import ABC, abstractmethod

@@ -11,8 +11,7 @@ from typing import Any
 
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig
 from benchmark.errors import UserError, unknown
-
-BUDGETS = ("paper", "quick", "smoke")
+from benchmark.protocols import BUDGETS
 
 
 def resolve(
@@ -59,7 +58,7 @@ def _check_ranges(config: ModelConfig) -> None:
             raise ValueError(f"{name} is {value}, expected at least 0")
 
 
-def by_hand(
+def overrides(
     model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, config: ModelConfig
 ) -> dict[str, Any]:
     """The hyper-parameters of a config that are not those of the model's presets for data set and budget."""

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import benchmark
 from benchmark.api import ClusteringModel, Dataset, ModelConfig
+from benchmark.data.own_file import NpzDataset, name_of
 from benchmark.errors import UserError, unknown
-from benchmark.npz import NpzDataset, name_of
 
 T = TypeVar("T")
 

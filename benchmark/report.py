@@ -11,10 +11,18 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from benchmark import campaigns, comparisons, figures, papers, published, statistics
-from benchmark.results import Record, all_records, write_atomically
-from benchmark.statistics import DIAGRAM_DATASETS
-from benchmark.tables import DASH, Table, build, current, row_names
+from benchmark import plots
+from benchmark.files import write_atomically
+from benchmark.papers import published
+from benchmark.papers.runs import studies
+from benchmark.papers.tables import MEMORY, paper_tables, study_tables
+from benchmark.records.run import Record
+from benchmark.records.select import SPLITS, current, row_names, score
+from benchmark.records.store import all_records, read_curves
+from benchmark.tables import significance, statistics
+from benchmark.tables.means import build
+from benchmark.tables.statistics import DIAGRAM_DATASETS
+from benchmark.tables.table import DASH, Table
 
 TEMPLATE = Path(__file__).with_name("report.html")
 RUN_PICTURES = {"samples": "samples, one row per cluster", "reconstructions": "data and their reconstructions in pairs"}
@@ -74,11 +82,11 @@ def _section(results: Path, name: tuple[str, str, str], group: Runs) -> dict[str
     commands = _run_command(dataset, protocol, budget, newest)
     tables = [_table(t, "Results", anchors, f"{commands}\n{_tables_command(results)}") for t in build(records)]
     tables += [_table(t, "Which models can be told apart", anchors, _tables_command(results))
-               for t in comparisons.comparison_tables(records)]  # fmt: skip
+               for t in significance.comparison_tables(records)]  # fmt: skip
     id_ = f"{dataset}-{protocol}-{budget}"
     pictures = []
-    if costs := figures.run_costs(newest, names, comparisons.score):
-        path = figures.save(figures.cost(costs), results / "figures", f"{id_}-cost")
+    if costs := run_costs(newest, names):
+        path = plots.save(plots.cost(costs), results / "figures", f"{id_}-cost")
         pictures.append(_picture(path, "quality against cost: every run, and the models' means"))
     models = []
     for digest, row in sorted(names.items(), key=lambda item: item[1]):
@@ -94,44 +102,45 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
     if not runs:
         return []
     found = []
-    if (figure := figures.curves([path / "curves.csv" for path, _ in runs])) is not None:
-        path = figures.save(figure, folder, f"{name}-curves")
+    if curves := [rows for path, _ in runs if (rows := read_curves(path))]:
+        path = plots.save(plots.curves(curves), folder, f"{name}-curves")
         found.append(_picture(path, f"losses: mean and range over {len(runs)} seeds"))
     first, record = min(runs, key=lambda run: run[1]["seed"])
     seed = f"seed {record['seed']}"
     for picture, caption in RUN_PICTURES.items():
         if (path := first / f"{picture}.png").is_file():
             found.append(_picture(path, f"{caption}, {seed}"))
-    split = next((s for s in comparisons.SPLITS if s in record["metrics"]), "")
+    split = next((s for s in SPLITS if s in record["metrics"]), "")
     metrics: dict[str, Any] = next(iter(record["metrics"].get(split, {}).values()), {})
     if "confusion" in metrics:
-        path = figures.save(figures.confusion(metrics["confusion"]), folder, f"{name}-confusion")
+        path = plots.save(plots.confusion(metrics["confusion"]), folder, f"{name}-confusion")
         where = "" if split == "all" else f" on the {split} split"
         found.append(_picture(path, f"classes and clusters{where}, {seed}"))
-    if (figure := figures.embedding(first / "embedding.npz")) is not None:
-        found.append(_picture(figures.save(figure, folder, f"{name}-embedding"), f"embedding, coloured by cluster, {seed}"))
+    if (figure := plots.embedding(first / "embedding.npz")) is not None:
+        found.append(_picture(plots.save(figure, folder, f"{name}-embedding"), f"embedding, coloured by cluster, {seed}"))
     return found
 
 
 def _overall(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
     found = []
     for budget in sorted({r["key"]["budget"] for r in records}):
-        table = comparisons.overall_table(records, budget)
+        table = significance.overall_table(records, budget)
         title = f"Ranking, {budget} budget"
         if isinstance(table, str):
             found.append({"title": title, "reason": table})
             continue
         part = _table(table, title, {}, _tables_command(results))
-        scores, _ = comparisons.comparable(records, budget)
+        scores, _ = significance.comparable(records, budget)
         datasets = len(next(iter(scores.values())))
         if datasets >= DIAGRAM_DATASETS and len(scores) > 2:
             ranks = dict(zip(table.values["model"], table.values["rank"], strict=True))
-            figure = figures.critical_difference_diagram(ranks, datasets)
-            path = figures.save(figure, results / "figures", f"overall-{budget}-critical-difference")
+            width = statistics.critical_difference(len(ranks), datasets)
+            figure = plots.critical_difference_diagram(ranks, width, datasets)
+            path = plots.save(figure, results / "figures", f"overall-{budget}-critical-difference")
             p = statistics.friedman_test(np.array([[x.mean() for x in by_dataset.values()] for by_dataset in scores.values()]))
             part["picture"] = _picture(path, f"critical-difference diagram (Friedman test: p = {p:.2g}; Nemenyi test at 5 %)")
         found.append(part)
-        if (pairs := comparisons.pairwise_table(records, budget)) is not None:
+        if (pairs := significance.pairwise_table(records, budget)) is not None:
             found.append(_table(pairs, f"Pairs of models, {budget} budget", {}, _tables_command(results)))
     return found
 
@@ -141,12 +150,12 @@ def _papers(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
     for paper in published.papers().values():
         datasets = list(dict.fromkeys(n.dataset for n in published.numbers() if n.paper == paper and n.model))
         runs = "\n".join(f"make bench DATASET={d} PROTOCOL=paper MODELS={paper.model}" for d in datasets)
-        for table in papers.paper_tables(paper, records):
+        for table in paper_tables(paper, records):
             command = f"{runs}\n{_tables_command(results, f'--paper {paper.name}')}"
             found.append(_table(table, table.heading.strip("# "), {}, command) | {"open": bool(table.values["n"].sum())})
-    for sweep in campaigns.sweeps().values():
-        for table in papers.sweep_tables(sweep, records):
-            command = f"make bench SWEEP={sweep.name}\n{_tables_command(results, f'--sweep {sweep.name}')}"
+    for study in studies().values():
+        for table in study_tables(study, records):
+            command = f"make bench STUDY={study.name}\n{_tables_command(results, f'--study {study.name}')}"
             found.append(_table(table, table.heading.strip("# "), {}, command) | {"open": True})
     return found
 
@@ -183,7 +192,7 @@ def _records(results: Path, found: Runs) -> list[dict[str, Any]]:
 
 def _record_row(record: Record) -> dict[str, str]:
     made = record.get("provenance", {})
-    accuracy = comparisons.score(record)
+    accuracy = score(record)
     return {
         "seed": str(record["seed"]),
         "status": record["status"],
@@ -204,7 +213,7 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
         cells = []
         for i, value in enumerate(map(str, values)):
             classes = ["number"] if i >= table.numbers_from else []
-            classes += ["memory"] if papers.MEMORY in value else []
+            classes += ["memory"] if MEMORY in value else []
             cells.append({"text": value, "classes": " ".join(classes), "link": anchors.get(value, "") if i == 0 else ""})
         rows.append(cells)
     return {"title": title, "columns": columns, "rows": rows, "notes": table.notes, "commands": commands}
@@ -218,7 +227,7 @@ def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Rec
     lines = []
     by_settings: dict[str, list[Record]] = {}
     for record in records:
-        by_settings.setdefault(json.dumps(record.get("by_hand", {})), []).append(record)
+        by_settings.setdefault(json.dumps(record.get("overrides", {})), []).append(record)
     for settings, group in by_settings.items():
         models = sorted({r["key"]["model"] for r in group})
         seeds = max(r["seed"] for r in group) + 1
@@ -252,3 +261,12 @@ def _count(n: int, what: str) -> str:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+
+
+def run_costs(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
+    """{row name: [(seconds, ACC)]} of the runs that have both."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for record in records:
+        if (value := score(record)) is not None:
+            found.setdefault(names[record["digest"]], []).append((sum(record["seconds"].values()), value))
+    return found

@@ -1,4 +1,4 @@
-"""The random streams of a run: each use of randomness has its own, derived from the cell's seed.
+"""The random streams of a run: each use of randomness has its own, derived from the run's seed.
 
     init   weights, drawn while the model is built
     noise  everything drawn in a training step or a `Once` (torch's default generator, saved in checkpoints)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmark.api import as_float
-from benchmark.pictures import image_sheet
+from benchmark.plots import image_sheet
 
 if TYPE_CHECKING:
     from .clustergan import ClusterGAN

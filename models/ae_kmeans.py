@@ -7,16 +7,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from benchmark.api import (
-    ClusteringModel,
-    DataSpec,
-    ModelConfig,
-    Once,
-    Stage,
-    batches_per_epoch,
-    draw_seed,
-    hard_assignment,
-)
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch, draw_seed, hard_assignment
 
 from ._networks import decoder_mean, mlp, reconstruction_nll
 

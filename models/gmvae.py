@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch
-from benchmark.pictures import image_sheet
+from benchmark.plots import image_sheet
 
 from ._gmvae_networks import CONVOLUTIONS, conv_decoder, conv_encoder, fc_decoder, fc_encoder
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.results import all_records
-from benchmark.tables import build
+from benchmark.records.store import all_records
+from benchmark.tables.means import build
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.comparisons import comparison_tables
-from benchmark.results import all_records
-from benchmark.tables import build
-from tests.records import rows
+from benchmark.records.store import all_records
+from benchmark.tables.means import build
+from benchmark.tables.significance import comparison_tables
+from tests.helpers import rows
 
 FROZEN = Path(__file__).parent / "frozen"
 

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from benchmark.records.store import write_record
 from benchmark.report import _run_command, write_report
-from benchmark.results import write_record
-from tests.records import record
+from tests.helpers import record
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -89,8 +89,8 @@ def test_every_table_names_the_command_that_makes_it(page):
 
 
 def test_settings_made_by_hand_are_part_of_the_command():
-    by_hand = {"hidden": [5, 6], "decode": True}
-    assert _run_command("mnist", "neutral", "quick", [record("m", seed=4, by_hand=by_hand)]) == (
+    overrides = {"hidden": [5, 6], "decode": True}
+    assert _run_command("mnist", "neutral", "quick", [record("m", seed=4, overrides=overrides)]) == (
         "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set m.decode=true'"
     )
 
@@ -107,9 +107,9 @@ def test_the_same_records_give_the_same_page_and_pictures(results, page):
 def test_sorting_works_in_a_browser_without_errors(page, tmp_path):
     probe = """<script>
     const table = document.querySelector("section table.sortable");
-    const names = () => [...new Set([...table.tBodies[0].rows].map(row => row.cells[0].textContent))].join(" ");
-    const index = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === "ACC");
-    const button = table.tHead.rows[0].cells[index].firstChild;
+    const names = () => [...new Set([...table.tBodies[0].rows].map(row => row.runs[0].textContent))].join(" ");
+    const index = [...table.tHead.rows[0].runs].findIndex(run => run.textContent === "ACC");
+    const button = table.tHead.rows[0].runs[index].firstChild;
     const before = names();
     button.click();
     const ascending = names();

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.registry import Registry
-from benchmark.training import Trainer
+from benchmark.running.train import Trainer
 
 DIGITS = torch.from_numpy(load_digits().images[:400, None].astype(np.float32) / 16)
 

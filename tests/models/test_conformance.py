@@ -8,14 +8,14 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from benchmark import config, training
+from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import Interrupted, Unsupported
-from benchmark.evaluation import diagnose
-from benchmark.pictures import draw_run
+from benchmark.evaluation.collapse import diagnose
 from benchmark.registry import Registry
+from benchmark.running import outputs
+from benchmark.running.train import Trainer
 from benchmark.seeding import start
-from benchmark.training import Trainer
 
 K = 3
 IMAGES = torch.from_numpy(load_digits().images[:203, None].astype(np.float32) / 16)
@@ -113,7 +113,7 @@ def test_the_state_dict_holds_the_whole_model(trained, model_class, kind, tmp_pa
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(trained, model_class, kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("benchmark.running.train.CHECKPOINT_SECONDS", 0)
     model, x, trainer = trained(model_class, kind)
     stages = [index for index, item in enumerate(trainer.plan) if hasattr(item, "step")]
     if not stages:
@@ -164,7 +164,7 @@ def test_the_abilities_that_it_has_not(trained, model_class, kind):
 def test_its_own_measurements_and_pictures(trained, model_class, kind, tmp_path):
     model, x, trainer = trained(model_class, kind)
     json.dumps(diagnose(model, x, seed=0), allow_nan=False)
-    draw_run(tmp_path, model, x, trainer.curves, seed=0)
+    outputs.write(tmp_path, model, x, {}, trainer.curves, seed=0)
     assert (tmp_path / "curves.png").exists() == bool(trainer.curves)
     assert (tmp_path / "samples.png").exists() == (kind == "image" and "sample" in model.abilities())
     assert all((tmp_path / f"{name}.png").stat().st_size > 0 for name in model.draw(x))

@@ -12,11 +12,11 @@ from torch.distributions import Normal, kl_divergence
 from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
-from benchmark.metrics import accuracy, contingency
+from benchmark.evaluation.metrics import accuracy, contingency
 from benchmark.models import gmvae
 from benchmark.registry import Registry
+from benchmark.running.train import Trainer
 from benchmark.seeding import start
-from benchmark.training import Trainer
 
 IMAGES = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
 VECTORS = DataSpec("some", (3,), None, 500)
@@ -168,19 +168,19 @@ def test_the_elbo_bounds_the_evidence():
         nelbo = sum(model.elbo_terms(y, 20_000).values()).item()
 
         grid = torch.linspace(-12, 12, 801, dtype=torch.float64)
-        cell = (grid[1] - grid[0]).item() ** 2
+        run = (grid[1] - grid[0]).item() ** 2
         mu, log_sigma2 = model.components(grid[:, None])  # (G, K, 1), one row per w
         log_px = Normal(mu, (log_sigma2 / 2).exp()).log_prob(grid)  # (w, K, x)
         log_px = log_px.logsumexp(dim=1) - math.log(2)
         log_py = -gmvae.gaussian_nll(model.decoder(grid[:, None]), y.expand(801, 3))  # (x,)
         standard = Normal(torch.zeros(()).double(), 1.0)
         log_joint = standard.log_prob(grid)[:, None] + log_px + log_py  # (w, x)
-        evidence = log_joint.flatten().logsumexp(0).item() + math.log(cell)
+        evidence = log_joint.flatten().logsumexp(0).item() + math.log(run)
         x_mean, x_log_var, w_mean, w_log_var = (v.squeeze() for v in model.encode(y))
         log_q = Normal(w_mean, (w_log_var / 2).exp()).log_prob(grid)[:, None]
         log_q = log_q + Normal(x_mean, (x_log_var / 2).exp()).log_prob(grid)
-        assert log_q.exp().sum().item() * cell == pytest.approx(1, abs=1e-6)  # the grid is wide and fine enough
-        exact = (log_q.exp() * (log_joint - log_q)).sum().item() * cell
+        assert log_q.exp().sum().item() * run == pytest.approx(1, abs=1e-6)  # the grid is wide and fine enough
+        exact = (log_q.exp() * (log_joint - log_q)).sum().item() * run
     assert exact < evidence
     assert -nelbo < exact + 0.05  # 0.05: Monte-Carlo error
 

@@ -15,11 +15,11 @@ from benchmark import config
 from benchmark.api import DataSpec, Once, Stage
 from benchmark.data import data_spec
 from benchmark.errors import UserError
-from benchmark.evaluation import diagnose
+from benchmark.evaluation.collapse import diagnose
 from benchmark.models import kvaes
 from benchmark.registry import Registry
+from benchmark.running.train import Trainer
 from benchmark.seeding import start
-from benchmark.training import Trainer
 
 K, B, J, N = 3, 8, 2, 60
 PLANE = DataSpec("some", (2,), None, N)

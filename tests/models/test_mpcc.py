@@ -12,8 +12,8 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.models import mpcc
+from benchmark.running.train import Trainer
 from benchmark.seeding import start
-from benchmark.training import Trainer
 
 SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
 K, J = 4, 6

@@ -13,7 +13,7 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.models import vade
-from benchmark.training import Trainer
+from benchmark.running.train import Trainer
 
 SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
 B, K, J = 7, 4, 3

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.fid import weights
-from benchmark.fid.classifier import SHIPPED, read
-from benchmark.fid.frechet import Moments, RunningMoments, frechet_distance
-from benchmark.fid.inception import Inception, resize
+from benchmark.evaluation.fid import weights
+from benchmark.evaluation.fid.classifier import SHIPPED, read
+from benchmark.evaluation.fid.frechet import Moments, RunningMoments, frechet_distance
+from benchmark.evaluation.fid.inception import Inception, resize
 
 pytestmark = pytest.mark.perf
 

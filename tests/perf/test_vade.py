@@ -6,7 +6,7 @@ import torch
 from benchmark import config
 from benchmark.api import DataSpec, Stage
 from benchmark.registry import Registry
-from benchmark.training import Trainer
+from benchmark.running.train import Trainer
 
 pytestmark = pytest.mark.perf
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.results import OUTCOME, all_records
+from benchmark.records.store import OUTCOME, all_records
 
 pytestmark = pytest.mark.slurm
 
@@ -33,7 +33,7 @@ def record_of(results, seed, model="fine"):
 
 
 def job_of(results):
-    return json.loads(next(results.glob("sweeps/dgc-*.json")).read_text())["job"]
+    return json.loads(next(results.glob("submissions/dgc-*.json")).read_text())["job"]
 
 
 def in_training(results, count):
@@ -97,7 +97,7 @@ def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
     for seed in range(3):
         assert record_of(tmp_path / "slurm", seed)["status"] == "ok"
         assert _state(tmp_path / "slurm", seed) == _state(tmp_path / "local", seed)
-    assert "3 cells: 3 ok" in bench("status", "--results", tmp_path / "slurm").stdout
+    assert "3 runs: 3 ok" in bench("status", "--results", tmp_path / "slurm").stdout
 
 
 def _try(function, *arguments):
@@ -154,7 +154,7 @@ def test_cells_that_share_a_gpu_are_one_job(bench, tmp_path):
     records = [record_of(tmp_path, seed) for seed in range(3)]
     assert {record["status"] for record in records} == {"ok"}
     assert records[0]["provenance"]["slurm_job"] == records[1]["provenance"]["slurm_job"]
-    assert [record["provenance"]["cells_at_a_time"] for record in records] == [2, 2, 1]
+    assert [record["provenance"]["runs_at_a_time"] for record in records] == [2, 2, 1]
 
 
 def test_what_slurm_refuses_is_an_error_and_nothing_is_queued(bench, cluster, tmp_path):
@@ -162,7 +162,7 @@ def test_what_slurm_refuses_is_an_error_and_nothing_is_queued(bench, cluster, tm
     assert "invalid partition specified: nope" in bench(*run, "--slurm", "partition=nope", check=1).stderr
     assert "SLURM refused 2 jobs: sbatch: error:" in bench(*run, "--slurm", "time=10:00:00", check=1).stderr
     assert cluster.run("squeue", "--noheader", "--name=none") == ""
-    assert not list(tmp_path.glob("sweeps/dgc-*.json"))
+    assert not list(tmp_path.glob("submissions/dgc-*.json"))
 
 
 def test_a_results_folder_that_the_nodes_do_not_see_is_found_before_anything_is_queued(bench, tmp_path):

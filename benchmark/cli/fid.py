@@ -1,0 +1,59 @@
+"""What `fid`, `fid-weights` and `fid-classifier` do."""
+
+import argparse
+import sys
+
+from benchmark.errors import UserError
+
+
+def fid(options: argparse.Namespace) -> int:
+    from benchmark.errors import unknown
+    from benchmark.evaluation.fid.measure import EXTRACTORS, Wanted
+    from benchmark.evaluation.reevaluate import finished, remeasure
+
+    for name in set(options.extractors) - set(EXTRACTORS):
+        raise unknown("extractor", name, EXTRACTORS)
+    if not options.extractors:
+        raise UserError(f"--extractors: no name was given, expected {' or '.join(EXTRACTORS)}")
+    folders = finished(options.folders)
+    try:
+        wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
+        failures = remeasure(folders, options.extractors, wanted, options.plugins)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one was", file=sys.stderr)
+        return 130
+    for folder, reason in failures.items():
+        print(f"{folder}: {reason}", file=sys.stderr)
+    print(f"{len(folders) - len(failures)} of {len(folders)} runs have what was asked for; `tables` shows it", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def fid_weights(options: argparse.Namespace) -> int:
+    from benchmark.data import data_folder
+    from benchmark.evaluation.fid.weights import obtain
+
+    print(f"the FID weights are in {obtain(data_folder())}, verified")
+    return 0
+
+
+def fid_classifier(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmark.data import data_folder, dataset_digest
+    from benchmark.evaluation.fid.classifier import made_here
+    from benchmark.evaluation.fid.measure import train_classifier
+    from benchmark.evaluation.fid.real import Unavailable
+    from benchmark.registry import Registry
+
+    registry = Registry(options.plugins)
+    dataset = registry.dataset(options.dataset, data_folder())
+    dataset.fetch()
+    digest = dataset_digest(dataset)
+    try:
+        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    except Unavailable as reason:
+        raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
+    path = options.out or made_here(data_folder(), digest)
+    trained.save(path)
+    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
+    return 0

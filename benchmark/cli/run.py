@@ -1,0 +1,205 @@
+"""What `run` does. Imports on demand: a dry run or a wrong option needs little."""
+
+import argparse
+import contextlib
+import itertools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.records.run import Record, Run
+    from benchmark.running.executors.slurm import SlurmExecutor
+    from benchmark.running.executors.slurm_options import SlurmOptions
+    from benchmark.running.plan import Plan, Request
+    from benchmark.tables.table import Table
+
+
+def run(options: argparse.Namespace) -> int:
+    from benchmark.records.provenance import available_cores
+    from benchmark.running.plan import make_plan, remaining
+
+    slurm = _slurm_options(options)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) != signal.SIG_IGN:  # under nohup the sweep outlives its terminal
+            signal.signal(signum, signal.default_int_handler)
+    plan = make_plan(*_requests(options, slurm))
+    for where, why in plan.failures.items():
+        print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
+    if not plan.runs:
+        reasons = "; ".join(f"{model}: {why}" for model, why in plan.skipped.items())
+        raise UserError(f"no model of this run can be used on {plan.title} ({reasons})")
+    todo = remaining(plan, options.results, options.retry)
+    jobs = options.jobs or (available_cores() if plan.device == "cpu" else 1)
+    if slurm:
+        jobs = slurm.parallel * slurm.per_gpu
+    print(
+        f"{plan.title}: {plan.budget} budget on {plan.device}, {len(plan.runs)} runs, "
+        f"{len(plan.runs) - len(todo)} of them done, {jobs} at a time; results in {options.results}",
+        file=sys.stderr,
+    )
+    if options.dry_run:
+        _explain(todo, options, slurm)
+        return 0
+    if slurm and options.detach:
+        _slurm_executor(options, slurm).submit(todo)
+        print(
+            "`python -m benchmark status` shows the jobs; the same command without --detach follows them",
+            file=sys.stderr,
+        )
+        return 0
+    if slurm and options.fid == "inception" and plan.device == "cpu":
+        print(
+            f"note: jobs on CPUs leave FID out; `python -m benchmark fid {options.results}` adds it", file=sys.stderr
+        )
+    return _run_all(plan, todo, jobs, options, slurm)
+
+
+def _explain(todo: "list[Run]", options: argparse.Namespace, slurm: "SlurmOptions | None") -> None:
+    """Print what would be run with which settings, and why it is not done."""
+    from benchmark.running.plan import why_not_done
+
+    for digest, group in itertools.groupby(todo, key=lambda run: run.digest):
+        missing = list(group)
+        settings = ", ".join(f"{name} = {value}" for name, value in missing[0].key["config"].items())
+        print(f"{missing[0].key['model']} {digest}: {settings}")
+        for run in missing:
+            print(f"  {run.title}: {why_not_done(run, options.results)}")
+    if slurm:
+        print(*_slurm_executor(options, slurm).scripts(todo), sep="\n")
+
+
+def _run_all(
+    plan: "Plan", todo: "list[Run]", jobs: int, options: argparse.Namespace, slurm: "SlurmOptions | None"
+) -> int:
+    """Have an executor make the runs, then write and print the tables of the whole plan."""
+    from benchmark.running.executors.local import LocalExecutor
+    from benchmark.running.plan import final_record, only_local_sweep
+    from benchmark.running.progress import Progress
+
+    results: Path = options.results
+    with contextlib.nullcontext() if slurm else only_local_sweep(results, todo):
+        progress = Progress(len(todo), jobs)
+        follow = (progress.start, progress.update, progress.end)
+        try:
+            if slurm:
+                _slurm_executor(options, slurm).run(todo, *follow)
+            else:
+                executor = LocalExecutor(jobs, options.time_limit, *follow)
+                executor.run([(run, run.folder(results)) for run in todo])
+                if options.fid == "inception":  # not on SLURM: its login nodes are not for computing
+                    _fid_afterwards([run.folder(results) for run in plan.runs], options)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on where this one was", file=sys.stderr)
+            return 130
+        finally:
+            progress.close()
+        records = [final_record(run, results) for run in plan.runs]
+        for table in _tables(plan, records, options):
+            path = table.write(results / "tables")
+            print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
+        if str(options.dataset).endswith(".npz"):
+            print("cluster of every point, for each seed:")
+            for folder in dict.fromkeys(run.folder(results).parent for run in plan.runs):
+                print(f"  {folder}/seed-*/assignments.csv")
+    return 0 if all(record["status"] == "ok" for record in records) else 2
+
+
+def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) -> "list[Table]":
+    """The table that was asked for: a paper's, a study's, or that of each data set."""
+    from benchmark.papers.published import paper
+    from benchmark.papers.runs import study
+    from benchmark.papers.tables import paper_tables, study_tables
+    from benchmark.tables.means import build
+
+    if options.paper:
+        return paper_tables(paper(options.paper), records)
+    if options.study:
+        return study_tables(study(options.study), records)
+    one_dataset = len({run.key["dataset"] for run in plan.runs}) == 1
+    return build(records, {plan.runs[0].key["dataset"]: plan.title} if one_dataset else {}, plan.skipped)
+
+
+def _slurm_executor(options: argparse.Namespace, slurm: "SlurmOptions") -> "SlurmExecutor":
+    from benchmark.running.executors.slurm import SlurmExecutor
+
+    return SlurmExecutor(options.results, slurm, options.time_limit)
+
+
+def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
+    """FID of those runs that have ended well and lack it, in a process of its own, which says what it could not do."""
+    from benchmark.records.store import read_record
+
+    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    if good:
+        plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
+        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
+        subprocess.run(command)
+
+
+def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "list[Request]":
+    from benchmark.papers.published import paper
+    from benchmark.papers.runs import paper_requests, study, study_requests
+    from benchmark.running.plan import Request
+
+    common = {
+        "budget": options.budget,
+        "device": slurm.device(options.device) if slurm else options.device,
+        "plugins": tuple(options.plugins),
+        "threads": options.threads,
+        "fid": options.fid,
+        "fid_n": options.fid_n,
+        "elsewhere": slurm is not None,
+    }
+    if options.paper or options.study:
+        name = "--paper" if options.paper else "--study"
+        others = {"--models": options.models, "--protocol": options.protocol, "--set": options.overrides,
+                  "--clusters": options.clusters, "--study": options.paper and options.study}  # fmt: skip
+        if given := [option for option, value in others.items() if value]:
+            raise UserError(f"{name} says itself which settings are run, leave {' and '.join(given)} out")
+        if options.paper:
+            return paper_requests(paper(options.paper), common, options.dataset, options.seeds)
+        return study_requests(study(options.study), common, options.dataset, options.seeds)
+    return [
+        Request(
+            options.dataset or "digits",
+            options.models,
+            options.seeds or 3,
+            overrides=_overrides(options),
+            clusters=options.clusters,
+            protocol=options.protocol or "neutral",
+            **common,
+        )
+    ]
+
+
+def _slurm_options(options: argparse.Namespace) -> "SlurmOptions | None":
+    from benchmark.running.executors.slurm import require_slurm
+    from benchmark.running.executors.slurm_options import SlurmOptions
+
+    if options.executor != "slurm":
+        if options.slurm or options.slurm_file or options.per_gpu or options.detach:
+            raise UserError("--slurm, --slurm-file, --per-gpu and --detach need --executor slurm")
+        return None
+    if options.jobs:
+        raise UserError("--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time")
+    require_slurm()
+    return SlurmOptions.read(options.slurm_file, options.slurm, options.per_gpu, options.device)
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """--set texts as {model: {key: value}}; a key without a model is for the one model of the run."""
+    found: dict[str, dict[str, str]] = {}
+    for text in options.overrides:
+        name, equals, value = text.partition("=")
+        model, dot, key = name.rpartition(".")
+        if not (equals and key):
+            raise UserError(f"--set {text}: expected [MODEL.]KEY=VALUE")
+        if not dot and len(options.models) != 1:
+            raise UserError(f"--set {text}: this run has several models, so say which: --set MODEL.{text}")
+        found.setdefault(model or options.models[0], {})[key] = value
+    return found

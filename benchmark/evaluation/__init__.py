@@ -1,0 +1,1 @@
+"""A trained model to numbers: metrics, signs of collapse, FID; during a run, and again afterwards."""

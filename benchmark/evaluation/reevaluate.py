@@ -1,0 +1,107 @@
+"""FID of runs that have ended: what a run on a CPU leaves out, added to its record from its trained model."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from benchmark.data import data_folder
+from benchmark.errors import UserError
+from benchmark.evaluation.fid import HOW_TO_GET, measure, weights
+from benchmark.evaluation.fid.measure import Wanted
+from benchmark.evaluation.fid.moments import Progress
+from benchmark.evaluation.fid.real import FID_VERSION, Say, Unavailable, real_side
+from benchmark.files import locked
+from benchmark.records.load import SavedRun
+from benchmark.records.run import Record
+from benchmark.records.store import read_record, write_record
+
+
+def finished(paths: Sequence[Path]) -> list[Path]:
+    """The folders, at or below the given ones, of runs that ended well."""
+    found = sorted({path.parent for given in paths for path in given.rglob("record.json")})
+    good = [folder for folder in found if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    if not good:
+        raise UserError(f"no run that ended well lies below {', '.join(map(str, paths))}")
+    return good
+
+
+def remeasure(folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]) -> dict[Path, str]:
+    """Measure what is not yet in the records of these runs. An interrupted call goes on where it was.
+
+    Args:
+        extractors: of `measure.EXTRACTORS`.
+
+    Returns:
+        {folder: reason} for the runs that could not be measured.
+    """
+    if "inception" in extractors and not weights.here(data_folder()):
+        raise UserError(f"FID needs the Inception weights, which are not here: {HOW_TO_GET}")
+    failures: dict[Path, str] = {}
+    for folder in folders:
+        with locked(folder / "fid"):
+            try:
+                for name, entry in _measured(folder, extractors, wanted, plugins):
+                    record = read_record(folder)
+                    assert record is not None
+                    measured = record.get("fid", {})
+                    if "missing" in entry:
+                        reason = f"{name}: {entry['missing']}"
+                        failures[folder] = f"{failures[folder]}; {reason}" if folder in failures else reason
+                    if "missing" not in entry or "value" not in measured.get(name, {}):
+                        write_record(folder, {**record, "fid": {**measured, name: entry}})
+            except UserError as error:
+                failures[folder] = str(error)
+    return failures
+
+
+def _measured(
+    folder: Path, extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
+) -> Iterator[tuple[str, Record]]:
+    """(extractor, entry for the record) of what the record of one run lacks."""
+    run = SavedRun.open(folder, plugins)
+    if "sample" not in run.model_class.abilities():
+        return
+    try:
+        real = real_side(run.dataset, run.record["key"]["data"], wanted.n, data_folder())
+    except Unavailable as reason:
+        raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
+    measured = run.record.get("fid", {})
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # where `run.model()` will be
+    todo = [n for n in extractors if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))]
+    if not todo:
+        return
+    model, say = run.model(), _bars(run.run.title)
+    for name in todo:
+        yield name, measure.measure(model, real, name, run.run.seed, wanted, folder, say, measured.get(name))
+
+
+def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:
+    """Whether a record's entry holds all that is asked for."""
+    return (
+        entry is not None
+        and entry.get("version") == FID_VERSION  # also false for one without a value
+        and entry["n"] == n
+        and len(entry["draws"]) >= draws
+        and not (wanted.references and entry["references"] is None)
+        and not (wanted.clusters and "per_cluster" not in entry)
+    )
+
+
+def _bars(title: str) -> Say:
+    """A progress bar for everything that is counted."""
+
+    def say(what: str, total: int) -> Progress:
+        interval = 1 if sys.stderr.isatty() else 30  # seconds; a log needs fewer lines
+        bar = tqdm(total=total, desc=f"{title}: {what}", unit="image", mininterval=interval, dynamic_ncols=True)
+
+        def update(done: int) -> None:
+            bar.update(done - bar.n)
+            if done >= total:
+                bar.close()
+
+        return update
+
+    return say

@@ -1,0 +1,57 @@
+"""One run = data set x model x config x seed: what identifies it, and where it lies."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmark.files import digest
+
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # a run is itself, so that it can be a dictionary key
+class Run:
+    """A planned run; plain data, so that it can be written to a file and handed to another process.
+
+    Attributes:
+        key: everything that determines the result except the seed: data set, model, budget, protocol, resolved config,
+            and the digests and versions of data, model source, training loop and metrics.
+        seed: of all random streams.
+        source: what the data set was asked for by: its name, or the path of the user's own file.
+        plugins: --plugin files that are needed to find model and data set.
+        device: "cpu" or "cuda".
+        threads: of torch and the numerical libraries.
+        fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be measured later.
+        fid_n: images a side that FID is measured on.
+        overrides: the hyper-parameters in the key's config that are not those of the model's presets.
+    """
+
+    key: dict[str, Any]
+    seed: int
+    source: str
+    plugins: tuple[str, ...]
+    device: str
+    threads: int
+    fid: str | None = None
+    fid_n: int = 10_000
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return digest(self.key)[:12]
+
+    @property
+    def title(self) -> str:
+        return f"{self.key['dataset']} {self.key['model']} seed {self.seed}"
+
+    def folder(self, results: Path) -> Path:
+        return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
+
+    def record(self, status: str, **more: Any) -> Record:
+        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides, **more}
+
+    @classmethod
+    def read(cls, path: Path) -> "Run":
+        values = json.loads(path.read_text())
+        return cls(**{**values, "plugins": tuple(values["plugins"])})

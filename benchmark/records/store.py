@@ -1,0 +1,131 @@
+"""Records: one JSON file per run, and the tidy table made from all of them. Imports no torch."""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.errors import UserError
+from benchmark.files import write_atomically
+from benchmark.records.run import Record
+
+SCHEMA = 1
+OUTCOME = ("status", "key", "seed", "metrics", "diagnostics", "parameters", "last_losses")  # not times, not hosts
+STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
+
+
+def write_record(folder: Path, record: Record) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "record.json", json.dumps({"schema": SCHEMA, **record}, indent=1))
+
+
+def write_first_record(folder: Path, record: Record) -> bool:
+    """Write a record unless there is one: whoever speaks for a process that is gone must not overrule the process itself.
+
+    Returns whether it was written. Linking fails where the name is taken, on every file system and without a lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".first.{platform.node()}.{os.getpid()}"
+    write_atomically(temporary, json.dumps({"schema": SCHEMA, **record}, indent=1))
+    try:
+        os.link(temporary, folder / "record.json")
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record in a run's folder; None if the run has not ended yet.
+
+    Raises:
+        UserError: the file is not a record, or was written by a newer version.
+    """
+    path = folder / "record.json"
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read as a record ({error}); delete it to run its run again") from error
+    if not isinstance(record, dict) or record.get("status") not in STATUSES:
+        raise UserError(f"{path} is not a record of this suite; delete it to run its run again")
+    if record.get("schema", 0) > SCHEMA:
+        raise UserError(f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench")
+    return record
+
+
+def roots(results: Path) -> list[Path]:
+    """The folders of runs: a results folder's own, and those of results folders copied into its `merged`."""
+    return [results / "runs", *sorted(results.glob("merged/*/runs"))]
+
+
+def find_record(results: list[Path], folder: Path) -> Record | None:
+    """A run's record from the first of several `roots` that has one; `folder` is the run's in the first of them."""
+    inside = folder.relative_to(results[0])
+    return next((record for root in results if (record := read_record(root / inside)) is not None), None)
+
+
+def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
+    """(folder, record) of every run under a results folder, in the order of the paths.
+
+    A run that is there twice counts once if both copies say the same (up to times and hosts). A copy that was
+    interrupted yields to one that ended.
+
+    Raises:
+        UserError: two copies of a run say different things.
+    """
+    found: dict[tuple[str, int], tuple[Path, Record]] = {}
+    for root in roots(results):
+        for path in sorted(root.glob("*/*/*/seed-*/record.json")):
+            record = read_record(path.parent)
+            if record is None:
+                continue
+            run = (record["digest"], record["seed"])
+            if run in found and record["status"] != "interrupted" and found[run][1]["status"] != "interrupted":
+                _require_same(found[run], (path.parent, record))
+            elif run not in found or found[run][1]["status"] == "interrupted":
+                found[run] = (path.parent, record)
+    yield from found.values()
+
+
+def _require_same(a: tuple[Path, Record], b: tuple[Path, Record]) -> None:
+    differing = [name for name in OUTCOME if a[1].get(name) != b[1].get(name)]
+    if differing:
+        raise UserError(
+            f"{a[0]} and {b[0]} are runs of the same run with different outcomes ({', '.join(differing)}); "
+            "delete the one that shall not count"
+        )
+
+
+def table(records: list[Record]) -> pd.DataFrame:
+    """One row per record, split and assignment rule; a run that did not end well has one row without metrics."""
+    rows = []
+    for record in records:
+        common = {
+            **{k: record["key"][k] for k in ("dataset", "model", "budget", "protocol")},
+            "digest": record["digest"],
+            "seed": record["seed"],
+            "status": record["status"],
+            "seconds": sum(record.get("seconds", {}).values()),
+            "device": record.get("provenance", {}).get("device"),
+        }
+        splits = record.get("metrics") or {None: {None: {}}}
+        for split, rules in splits.items():
+            for i, (rule, metrics) in enumerate(rules.items()):
+                scalars = {k: v for k, v in metrics.items() if not isinstance(v, list)}
+                rows.append({**common, "split": split, "rule": rule, "default_rule": i == 0, **scalars})
+    return pd.DataFrame(rows)
+
+
+def read_curves(folder: Path) -> list[dict[str, str]]:
+    """Rows of a run's curves.csv; none where it is not there."""
+    if not (folder / "curves.csv").is_file():
+        return []
+    with open(folder / "curves.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,116 @@
+"""One run = data set x model x config x seed: what identifies it, and running it in this process to its record."""
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmark.records.run import Record, Run
+from benchmark.records.store import write_record
+
+
+def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]) -> Record:
+    """Run a run and write its record, whatever happens short of the death of the process.
+
+    Args:
+        report, stop: see `benchmark.running.train.Trainer`.
+    """
+    from benchmark.errors import Diverged, Interrupted
+    from benchmark.records.provenance import describe_machine
+
+    started = datetime.now(UTC)
+    clock = time.monotonic()
+    try:
+        outcome = {"status": "ok", **_train_and_evaluate(run, folder, report, stop)}
+    except Interrupted as error:
+        outcome = {"status": "interrupted", "error": str(error)}
+    except Diverged as error:
+        outcome = {"status": "diverged", "error": str(error)}
+    except Exception as error:
+        traceback.print_exc()  # into the run's log
+        status = "out_of_memory" if _is_out_of_memory(error) else "failed"
+        outcome = {"status": status, "error": f"{type(error).__name__}: {error}"}
+    record = run.record(
+        **outcome,
+        started=started.isoformat(timespec="seconds"),
+        wall_seconds=time.monotonic() - clock,
+        peak_memory_mb=_peak_memory_mb(run.device),
+        provenance=describe_machine(run.device),
+    )
+    write_record(folder, record)
+    if outcome["status"] != "interrupted":
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return record
+
+
+def _train_and_evaluate(
+    run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]
+) -> dict[str, Any]:
+    import torch
+
+    from benchmark import config, seeding
+    from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.data.splits import divide
+    from benchmark.errors import UserError
+    from benchmark.evaluation.collapse import diagnose
+    from benchmark.evaluation.evaluate import evaluate
+    from benchmark.evaluation.fid.measure import measure_run
+    from benchmark.registry import Registry
+    from benchmark.running import outputs
+    from benchmark.running.train import Trainer
+
+    registry = Registry(run.plugins)
+    dataset = registry.dataset(run.source, data_folder())
+    if (found := dataset_digest(dataset)) != run.key["data"]:
+        raise UserError(f"data set {dataset.name} changed since the run was planned (digest {found[:12]})")
+    divided = divide(dataset, run.key["protocol"])  # FID is of the official splits whatever the protocol
+    model_class = registry.model(run.key["model"])
+    x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
+
+    seeding.start(run.seed, "init")
+    spec, settings = data_spec(divided), config.from_dict(model_class, run.key["config"])
+    model = model_class(spec, settings).to(run.device)
+    trainer = Trainer(model, x, run.seed, folder / "checkpoint.pt", report, stop)
+    trainer.run()
+
+    clock = time.monotonic()
+    report("evaluate", 0, 0, 1, 1, {})
+    metrics, log_q = evaluate(model, divided, run.seed)
+    diagnostics = diagnose(model, x, run.seed)
+    seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
+    torch.save(model.state_dict(), folder / "model.pt")
+    fid = measure_run(
+        model, dataset, run.key["data"], run.seed, data_folder(), run.fid_n,
+        inception=run.device == "cuda" and run.fid != "clf", train=run.key["budget"] != "smoke",
+    )  # fmt: skip
+    outputs.write(folder, model, x, log_q, trainer.curves, run.seed)
+    return {
+        "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
+        "metrics": metrics,
+        "diagnostics": diagnostics,
+        "fid": fid,
+        "seconds": seconds,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "last_losses": trainer.curves[-1] if trainer.curves else None,
+    }
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    # torch's CPU allocator raises a plain RuntimeError
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def _peak_memory_mb(device: str) -> dict[str, float]:
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes on macOS, in KiB on Linux
+    peak = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
+    if device == "cuda":
+        import torch
+
+        peak["gpu"] = torch.cuda.max_memory_allocated() / 2**20
+    return peak

@@ -1,0 +1,84 @@
+"""What a run leaves beside its record: assignments, curves, embedding, and pictures as PNG and PDF."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark import plots
+from benchmark.api import ClusteringModel, as_float
+from benchmark.seeding import start
+
+EMBEDDED_POINTS = 1000
+SAMPLES_PER_CLUSTER = 10
+RECONSTRUCTIONS = 10
+
+
+def write(
+    folder: Path,
+    model: ClusteringModel,
+    x: Tensor,
+    log_q: dict[str, np.ndarray],
+    curves: list[dict[str, Any]],
+    seed: int,
+) -> None:
+    """Write all of it.
+
+    Args:
+        x: all stored training points, on the model's device.
+        log_q: {split: (N, K)} of the model's first assignment rule.
+        curves: rows of the Trainer.
+    """
+    _assignments(folder / "assignments.csv", log_q)
+    _curves(folder / "curves.csv", curves)
+    if "embed" in model.abilities():
+        _embedding(folder / "embedding.npz", model, x)
+    _pictures(folder, model, x, curves, seed)
+
+
+def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
+    """Cluster of every point, in the order of the data, and the model's probability for it."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "index", "cluster", "probability"])
+        for split, values in log_q.items():
+            clusters, best = values.argmax(axis=1), np.exp(values.max(axis=1))
+            writer.writerows((split, i, c, f"{p:.6g}") for i, (c, p) in enumerate(zip(clusters, best, strict=True)))
+
+
+def _curves(path: Path, curves: list[dict[str, Any]]) -> None:
+    """Losses over training, one row per reading; stages have different losses, so some columns stay empty."""
+    columns = list(dict.fromkeys(name for row in curves for name in row))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(curves)
+
+
+def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
+    """Representation and cluster of some training points, for pictures."""
+    chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
+    clusters = next(iter(model.assignments().values()))(chosen).argmax(dim=1)
+    np.savez_compressed(path, z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(), cluster=clusters.cpu().numpy())
+
+
+@torch.no_grad()
+def _pictures(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int) -> None:
+    """Curves; samples (one row per cluster) and reconstructions where the model can; the model's own pictures."""
+    start(seed, "eval")
+    if curves:
+        plots.save(plots.curves([curves]), folder, "curves")
+    if "sample" in model.abilities() and model.data.kind == "image":
+        k = model.config.n_clusters
+        rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
+        plots.save(plots.image_sheet(rows, [f"{i}" for i in range(k)]), folder, "samples")
+    if "reconstruct" in model.abilities() and model.data.kind == "image":
+        points = as_float(x[torch.linspace(0, len(x) - 1, 2 * RECONSTRUCTIONS).long()])
+        pairs = [points, model.reconstruct(points)]
+        halves = [rows[i : i + RECONSTRUCTIONS] for i in (0, RECONSTRUCTIONS) for rows in pairs]
+        plots.save(plots.image_sheet(halves, ["data", "model"] * 2), folder, "reconstructions")
+    for name, figure in model.draw(x).items():
+        plots.save(figure, folder, name)

@@ -1,0 +1,230 @@
+"""Plans the runs of a sweep, skips those that are done, hands the rest to an executor. Imports no torch.
+
+Planning needs torch (a model's config lives beside its networks), so it happens in a process of its own, which also
+downloads the data, once, before any run starts.
+"""
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import filelock
+
+from benchmark.errors import UserError
+from benchmark.records.run import Record, Run
+from benchmark.records.store import find_record, read_record, roots
+from benchmark.running import submissions
+from benchmark.running.executors import slurm_queue
+
+CONTINUED = ("interrupted",)  # statuses that an ordinary run goes on with; the other failures need --retry
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        dataset: a name, or the path of an .npz file.
+        models: names; empty for every registered model that suits the data.
+        seeds: how many, counted from 0.
+        budget: None for quick.
+        device: None for what the machine has.
+        overrides: {model name: {hyper-parameter: text}}.
+        clusters: K; None for the number of classes.
+        fid, fid_n: see `benchmark.running.execute.Run`.
+        protocol: division of the data, see benchmark/protocols.py.
+        variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
+        elsewhere: runs run on other machines, so that this one needs no GPU.
+    """
+
+    dataset: str
+    models: tuple[str, ...] = ()
+    seeds: int = 3
+    budget: str | None = None
+    device: str | None = None
+    overrides: dict[str, dict[str, str]] = field(default_factory=dict)
+    clusters: int | None = None
+    plugins: tuple[str, ...] = ()
+    threads: int | None = None
+    fid: str | None = None
+    fid_n: int = 10_000
+    protocol: str = "neutral"
+    variants: tuple[Mapping[str, str], ...] = ({},)
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes down to.
+
+    Attributes:
+        title: of the data set, for headings.
+        skipped: {model: why it can't be used on this data}.
+        failures: {plugin: why it could not be loaded}; none of them was asked for.
+    """
+
+    title: str
+    budget: str
+    device: str
+    runs: list[Run]
+    skipped: dict[str, str]
+    failures: dict[str, str]
+
+
+def make_plan(*requests: Request) -> Plan:
+    """One plan for all requests, made in a separate process, so that this one stays small and never touches the GPU."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return join([pool.submit(plan, request).result() for request in requests])
+        except BrokenProcessPool:
+            raise UserError("the process that loads the models died; `python -m benchmark list` may show why") from None
+
+
+def plan(request: Request) -> Plan:
+    """The runs of a request. Imports every plugin, and fetches the data set if it is not there."""
+    import torch
+
+    from benchmark import config
+    from benchmark.data import data_folder, data_spec, dataset_digest
+    from benchmark.data.splits import divide
+    from benchmark.evaluation.fid import HOW_TO_GET, weights
+    from benchmark.evaluation.metrics import METRICS_VERSION
+    from benchmark.protocols import applicable
+    from benchmark.records.provenance import source_digest
+    from benchmark.registry import Registry
+    from benchmark.running.train import TRAINING_VERSION
+
+    if request.device == "cuda" and not (request.elsewhere or torch.cuda.is_available()):
+        raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
+    if request.fid == "inception" and not weights.here(data_folder()):
+        raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
+    device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    budget = request.budget or "quick"
+
+    registry = Registry(request.plugins)
+    registry.require(request.plugins)
+    classes = [registry.model(name) for name in request.models or sorted(registry.models)]
+    for name in set(request.overrides) - {c.name for c in classes}:
+        raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
+    dataset = registry.dataset(request.dataset, data_folder())
+    dataset.fetch()
+    spec, data_digest = data_spec(divide(dataset, request.protocol)), dataset_digest(dataset)
+
+    runs, skipped = [], {}
+    for model in classes:
+        if reason := model.unsuitable(spec):
+            skipped[model.name] = reason
+            continue
+        overrides = dict(request.overrides.get(model.name, {}))
+        if request.clusters is not None:
+            overrides.setdefault("n_clusters", str(request.clusters))
+        threads = request.threads or (1 if device == "cpu" else 4)
+        for variant in request.variants:
+            resolved = config.resolve(model, spec, dataset.n_classes, budget, {**overrides, **variant})
+            key = {
+                "dataset": dataset.name,
+                "data": data_digest,
+                "model": model.name,
+                "source": source_digest(model.__module__),
+                "budget": budget,
+                "protocol": applicable(dataset.splits, request.protocol),
+                "config": config.as_dict(resolved),
+                "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
+            }
+            overrides = config.overrides(model, spec, dataset.n_classes, budget, resolved)
+            runs += [
+                Run(key, s, request.dataset, request.plugins, device, threads, request.fid, request.fid_n, overrides)
+                for s in range(request.seeds)
+            ]
+    return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
+
+
+def join(plans: Sequence[Plan]) -> Plan:
+    """One plan for the runs of several; a run that several of them need is run once, with the most seeds asked for."""
+    runs = {(run.digest, run.seed): run for plan in plans for run in plan.runs}
+    titles = ", ".join(dict.fromkeys(plan.title for plan in plans))
+    skipped = {name: why for plan in plans for name, why in plan.skipped.items()}
+    return Plan(titles, plans[0].budget, plans[0].device, list(runs.values()), skipped, plans[0].failures)
+
+
+def remaining(plan: Plan, results: Path, retry: bool) -> list[Run]:
+    """The runs that have not ended yet; with `retry` also those that ended badly."""
+    todo, places = [], roots(results)
+    for run in plan.runs:
+        record = find_record(places, run.folder(results))
+        if record is None or record["status"] in CONTINUED or (retry and record["status"] != "ok"):
+            todo.append(run)
+    return todo
+
+
+def final_record(run: Run, results: Path) -> Record:
+    """A run's record after the sweep; if even that could not be written, one that says so."""
+    missing = run.record("failed", error="no record could be written; is the disk full?")
+    return find_record(roots(results), run.folder(results)) or missing
+
+
+def why_not_done(run: Run, results: Path) -> str:
+    """Why a planned run is to be run: what is there for the same data set, model, budget and seed, and what differs."""
+    folder = run.folder(results)
+    if (folder / "checkpoint.pt").exists():
+        return "continues from its checkpoint"
+    reasons = []
+    for other in sorted(folder.parent.parent.glob(f"*/{folder.name}")):
+        record = read_record(other) if other != folder else None
+        if record is not None and record["status"] == "ok" and record["key"]["budget"] == run.key["budget"]:
+            reasons.append(f"{record['digest']} differs in {', '.join(_differences(run.key, record['key']))}")
+    return "; ".join(reasons) or "has never been run"
+
+
+def _differences(new: dict[str, object], old: dict[str, object], prefix: str = "") -> Iterator[str]:
+    for name in sorted({*new, *old}):
+        a, b = new.get(name), old.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _differences(a, b, "" if name == "config" else f"{name} ")
+        elif a != b:
+            digests = {"source": "the model's source", "data": "the data"}
+            yield digests.get(name, f"{prefix}{name} ({b}, now {a})")
+
+
+@contextlib.contextmanager
+def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
+    """Hold the results folder for a sweep on this machine, and let `status` know of it while it lasts."""
+    results = results.absolute()
+    with only_sweep(results):
+        folders = [run.folder(results) for run in runs]
+        if busy := slurm_queue.ask(results).entries.keys() & set(folders):
+            raise UserError(
+                f"{len(busy)} of these runs are in SLURM's queue; follow them with --executor slurm, or cancel their jobs "
+                f"(scancel), the names are in {results / submissions.FOLDER}"
+            )
+        note = submissions.new(results, "local", [[folder] for folder in folders])
+        try:
+            yield
+        finally:
+            note.forget(results)
+
+
+@contextlib.contextmanager
+def only_sweep(results: Path) -> Iterator[None]:
+    """Hold the results folder for one sweep; the system lets go of it however this process ends."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        (results / ".lock").touch()
+    except OSError as error:
+        raise UserError(f"the results folder {results} can't be written: {error.strerror}; choose one with --results") from error
+    lock = filelock.FileLock(results / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(f"another sweep is running in {results}; wait for it, or choose another --results") from None
+    except (OSError, NotImplementedError):  # no locks on this file system: that this is the only sweep is then up to the user
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+

@@ -1,0 +1,176 @@
+"""The Trainer: runs a model's stages over minibatches, and can be stopped and continued at any step."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.api import ClusteringModel, Once, Stage, as_float
+from benchmark.errors import Diverged, Interrupted
+from benchmark.files import whole_file
+from benchmark.seeding import derive, start
+
+TRAINING_VERSION = 1  # part of every record's key: raise it when a change here changes results
+CURVE_POINTS = 200  # losses are averaged and read from the device about so often per stage name
+CHECKPOINT_SECONDS = 60.0
+
+# (stage, steps done in it, its steps, steps done in all, steps in all, losses)
+Report = Callable[[str, int, int, int, int, dict[str, float]], None]
+
+
+class Trainer:
+    """Trains one model on one tensor of points.
+
+    Args:
+        model: already on its device.
+        x: all training points as stored, (N, *shape), on the same device.
+        seed: of the run; see `benchmark.seeding`.
+        checkpoint: file for the training state. If it is there, training continues from it. None: keep none.
+        report: called whenever losses are read.
+        stop: asked before every step; when true, the state is saved and Interrupted is raised.
+
+    Attributes:
+        curves: rows {"stage", "step" since the beginning, loss name: mean since the row before}.
+        seconds: time spent per stage name, over all sittings.
+    """
+
+    def __init__(
+        self,
+        model: ClusteringModel,
+        x: Tensor,
+        seed: int,
+        checkpoint: Path | None = None,
+        report: Report = lambda *_: None,
+        stop: Callable[[], bool] = lambda: False,
+    ):
+        self.model, self.x, self.seed = model, x, seed
+        self.checkpoint, self.report, self.stop = checkpoint, report, stop
+        self.curves: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.plan = list(model.stages(x))
+        self._total = sum(_steps(item) for item in self.plan)
+        self._position = (0, 0)  # index into the plan, steps done there
+        self._sums: dict[str, Tensor] = {}  # of the losses since they were last read
+        self._count = 0
+        self._saved_at = time.monotonic()
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            Diverged: a loss is not finite.
+            Interrupted: `stop` said so; the checkpoint is written.
+        """
+        start(self.seed, "noise")
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self._restore(self.checkpoint)
+        for index, item in enumerate(self.plan):
+            if index < self._position[0]:
+                continue
+            self._clock = time.monotonic()
+            if isinstance(item, Stage):
+                self._run_stage(index, item)
+            else:
+                self._report(index, item, 0, {})
+                self.model.eval()
+                item.run()
+            self._account(item)
+            self._position = (index + 1, 0)
+            self._save_if_due()
+        self._save()
+
+    def _run_stage(self, index: int, stage: Stage) -> None:
+        batches = self._batches(index, stage, first=self._position[1])
+        interval = max(1, sum(_steps(item) for item in self.plan if item.name == stage.name) // CURVE_POINTS)
+        self.model.train()
+        for step, (batch, end_of_epoch) in enumerate(batches, start=self._position[1] + 1):
+            if self.stop():
+                self._account(stage)
+                self._save()
+                raise Interrupted(f"stopped in stage {stage.name} at step {step - 1} of {stage.steps}")
+            for name, value in stage.step(batch).items():
+                self._sums[name] = self._sums.get(name, 0) + value.detach()
+            self._count += 1
+            if end_of_epoch and stage.each_epoch is not None:
+                stage.each_epoch()
+            self._position = (index, step)
+            if step % interval == 0 or step == stage.steps:
+                self._log(index, stage, step, {name: value.item() / self._count for name, value in self._sums.items()})
+                self._sums, self._count = {}, 0
+                self._account(stage)
+                self._save_if_due()
+
+    def _batches(self, index: int, stage: Stage, first: int) -> Iterator[tuple[Tensor, bool]]:
+        """(float minibatch, whether it ends an epoch) for the steps from `first` on."""
+        size = min(stage.batch_size, len(self.x))
+        per_epoch = len(self.x) // size
+        generator = torch.Generator(self.x.device)
+        for step in range(first, stage.steps):
+            epoch, i = divmod(step, per_epoch)
+            if i == 0 or step == first:
+                generator.manual_seed(derive(self.seed, "order", index, epoch))
+                order = torch.randperm(len(self.x), generator=generator, device=self.x.device)
+            yield as_float(self.x[order[i * size : (i + 1) * size]]), i == per_epoch - 1
+
+    def _log(self, index: int, stage: Stage, step: int, losses: dict[str, float]) -> None:
+        self.curves.append({"stage": stage.name, "step": self._done(index, step), **losses})
+        self._report(index, stage, step, losses)
+        for name, value in losses.items():
+            if not abs(value) < float("inf"):  # also true for NaN
+                raise Diverged(f"{name} is {value} in stage {stage.name}, at or before step {step} of {stage.steps}")
+
+    def _report(self, index: int, item: Stage | Once, step: int, losses: dict[str, float]) -> None:
+        self.report(item.name, step, _steps(item), self._done(index, step), self._total, losses)
+
+    def _done(self, index: int, step: int) -> int:
+        """Steps since the beginning of the training."""
+        return sum(_steps(before) for before in self.plan[:index]) + step
+
+    def _account(self, item: Stage | Once) -> None:
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
+        now = time.monotonic()
+        self.seconds[item.name] += now - self._clock
+        self._clock = now
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        if self.checkpoint is None:
+            return
+        state = {
+            "model": self.model.state_dict(),
+            "training": self.model.training_state(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state() if self.x.is_cuda else None,
+            "position": self._position,
+            "sums": self._sums,
+            "count": self._count,
+            "curves": self.curves,
+            "seconds": dict(self.seconds),
+        }
+        with whole_file(self.checkpoint, binary=True) as file:
+            torch.save(state, file)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.x.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.model.load_training_state(state["training"])
+        torch.set_rng_state(state["rng"].cpu())
+        if state["cuda_rng"] is not None and self.x.is_cuda:
+            torch.cuda.set_rng_state(state["cuda_rng"].cpu())
+        self._position = (state["position"][0], state["position"][1])
+        self._sums, self._count = state["sums"], state["count"]
+        self.curves = state["curves"]
+        self.seconds = defaultdict(float, state["seconds"])
+
+
+def _steps(item: Stage | Once) -> int:
+    return item.steps if isinstance(item, Stage) else 0

@@ -1,0 +1,1 @@
+"""Records to tables: means, intervals and tests, in Markdown, LaTeX and CSV."""

@@ -1,0 +1,74 @@
+"""A table: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.files import write_atomically
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: of one data set under one budget, which are never mixed.
+
+    Attributes:
+        name: of the files it is written to.
+        heading, notes: text above and below.
+        shown: the cells as text.
+        values: the same with mean, standard deviation and n as numbers of their own.
+        numbers_from: the column from which on they are aligned to the right.
+    """
+
+    name: str
+    heading: str
+    shown: pd.DataFrame
+    values: pd.DataFrame
+    notes: list[str]
+    numbers_from: int = 2
+
+    def markdown(self) -> str:
+        return "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def latex(self) -> str:
+        """A `table` environment; needs \\usepackage{booktabs,xcolor}."""
+        shown = self.shown.map(_latex_cell)
+        shown.columns = [_latex_text(c) for c in shown.columns]
+        style = shown.style.hide(axis="index")
+        body = style.to_latex(hrules=True, column_format="l" * self.numbers_from + "r" * (shown.shape[1] - self.numbers_from))
+        notes = " ".join(_latex_text(n) + "." for n in self.notes)
+        return (
+            "% needs \\usepackage{booktabs,xcolor}\n\\begin{table}\n\\centering\n"
+            f"\\caption{{{_latex_text(self.heading.strip('#* '))}. {notes}}}\n{body}\\end{{table}}\n"
+        )
+
+    def write(self, folder: Path) -> Path:
+        """Write all three formats; returns the path of the Markdown file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending, text in (("md", self.markdown()), ("tex", self.latex()), ("csv", self.values.to_csv(index=False))):
+            write_atomically(folder / f"{self.name}.{ending}", text)
+        return folder / f"{self.name}.md"
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A Markdown table whose columns are aligned, so that it also reads well in a terminal."""
+    rows = [list(map(str, frame.columns)), *([str(v) for v in row] for row in frame.itertuples(index=False))]
+    widths = [max(len(row[i]) for row in rows) for i in range(frame.shape[1])]
+    lines = ["| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(lines)
+
+
+def _latex_cell(text: object) -> str:
+    """Grey where it is marked as from memory."""
+    return f"\\textcolor{{gray}}{{{_latex_text(text)}}}" if "†" in str(text) else _latex_text(text)
+
+
+def _latex_text(text: object) -> str:
+    named = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    escaped = "".join(named.get(c, "\\" + c if c in "_%&#{}$" else c) for c in str(text))
+    for character, latex in (("±", r"$\pm$"), ("–", "--"), ("†", r"$\dagger$"), (">", "$>$"), ("<", "$<$")):
+        escaped = escaped.replace(character, latex)
+    return escaped

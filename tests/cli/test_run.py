@@ -1,0 +1,220 @@
+"""The command line as a user meets it: whole runs, own data, plugins, and errors."""
+
+import csv
+import errno
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.cli.parser import main
+from benchmark.records.store import write_record
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cli, tmp_path):
+    arguments = ("run", "--models", "kmeans,vade", "--seeds", 2, "--budget", "smoke", "--results", tmp_path)
+    first = cli(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert re.search(r"^\| kmeans +\|", first.stdout, re.MULTILINE)
+    assert "digits vade seed 1: ok" in first.stderr
+    table = tmp_path / "tables" / "digits-smoke.md"
+    assert table.read_text() in first.stdout
+    assert table.with_suffix(".tex").exists()
+    assert table.with_suffix(".csv").exists()
+    folder = next((tmp_path / "runs" / "digits" / "vade").glob("*/seed-0"))
+    pictures = [f"{name}.{ending}" for name in ("curves", "samples", "reconstructions") for ending in ("png", "pdf")]
+    files = ["run.json", "record.json", "log.txt", "model.pt", "curves.csv", "assignments.csv", "embedding.npz"]
+    assert {p.name for p in folder.iterdir()} == {*files, *pictures}
+    record = json.loads((folder / "record.json").read_text())
+    assert record["provenance"]["packages"]["torch"]
+    assert set(record["seconds"]) == {"pretrain", "mixture", "train", "evaluate"}
+    with open(folder / "assignments.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1797
+    assert np.bincount([int(r["cluster"]) for r in rows], minlength=10).tolist() == (
+        record["metrics"]["all"]["default"]["cluster_sizes"]
+    )
+
+    second = cli(*arguments)
+    assert "4 runs, 4 of them done" in second.stderr
+    assert second.stdout == first.stdout
+    dry = cli(*arguments, "--set", "vade.lr=0.001", "--dry-run")
+    assert "digits vade seed 0: " in dry.stdout
+    assert "lr = 0.001, " in dry.stdout  # all settings of what would be run
+    assert "differs in lr (0.002, now 0.001)" in dry.stdout
+    tables = cli("tables", "--results", tmp_path)
+    assert tables.returncode == 0
+    assert re.search(r"^\| kmeans +\|", tables.stdout, re.MULTILINE)
+    info = cli("info", "vade", "--results", tmp_path)
+    assert "0 1" in info.stdout
+    assert "pretrain_epochs" in info.stdout
+
+
+def test_a_failed_cell_makes_the_exit_code_2_and_the_others_are_in_the_table(cli, tmp_path, fakes):
+    arguments = ("run", "--plugin", fakes, "--models", "kmeans,raises", "--seeds", 1, "--results", tmp_path)
+    found = cli(*arguments)
+    assert found.returncode == 2
+    assert "digits raises seed 0: failed" in found.stderr
+    assert "0/1" in found.stdout
+    assert "broken on purpose" in found.stdout
+    assert "2 of them done" in cli(*arguments).stderr  # a failure is not repeated by itself
+    assert "1 of them done" in cli(*arguments, "--retry").stderr
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=150)
+    arrays = {"X": rng.normal(size=(150, 6)) + 8 * y[:, None], **({"y": y} if labelled else {})}
+    np.savez(tmp_path / "own.npz", **arrays)
+    clusters = () if labelled else ("--clusters", 3)
+    found = cli(
+        "run", "--dataset", tmp_path / "own.npz", "--models", "kmeans,nmf", "--seeds", 1, "--results", tmp_path, *clusters
+    )
+    assert found.returncode == 0, found.stderr
+    assert ("ACC" in found.stdout) == labelled
+    assert ("silhouette" in found.stdout) != labelled
+    assert "nmf: not run, NMF needs data without negative values" in found.stdout
+    path = next((tmp_path / "runs" / "own" / "kmeans").glob("*/seed-0/assignments.csv"))
+    assert str(path.parent.parent) in found.stdout  # the user is told where the assignments are
+    with open(path) as file:
+        clusters_found = [int(row["cluster"]) for row in csv.DictReader(file)]
+    assert len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3  # three separated clusters, found exactly
+
+
+def test_mnist_from_its_original_files(cli, real_data, tmp_path):
+    found = cli("run", "--dataset", "mnist", "--models", "vade", "--seeds", 1, "--budget", "smoke", "--results", tmp_path,
+                "--set", "epochs=0", "--set", "pretrain_epochs=0", "--set", "em_restarts=1")  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "| test " in found.stdout
+    assert "| train " in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--dataset", "minst"), "unknown data set 'minst'; did you mean mnist"),
+        (("run", "--models", "vada"), "unknown model 'vada'; did you mean vade"),
+        (("run", "--models", "vade", "--set", "lrr=1"), "did you mean lr"),
+        (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
+        (("run", "--set", "lr=1"), "say which: --set MODEL.lr=1"),
+        (("run", "--models", "vade", "--set", "lr"), "expected [MODEL.]KEY=VALUE"),
+        (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
+        (("run", "--budget", "huge"), "invalid choice: 'huge'"),
+        (("run", "--jobs", "0"), "'0' was given, expected a whole number of at least 1"),
+        (("run", "--colour", "red"), "unrecognized arguments: --colour red"),
+        (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
+        (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
+        (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
+        (("run", "--models", "mpcc", "--dataset", "modes3"), "can be used on 3 skewed modes (mpcc: its networks"),
+        (("tables", "--paper", "vade", "--sweep", "gmvae-k-m"), "ask for one at a time"),
+        (("info", "vad"), "did you mean vade"),
+        (("tables", "--results", "/nowhere"), "there are no records"),
+        (("run", "--fid-n", "3"), "3 was given, expected at least 4"),
+        (("fid", "results", "--extractors", ","), "no name was given, expected clf or inception"),
+        (("walk",), "invalid choice: 'walk'"),
+        ((), "required: command"),
+    ],
+)
+def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, arguments, message):
+    """In this process where it can be, for speed: the plan is made without a process of its own."""
+    from benchmark.cli import parser
+    from benchmark.running.plan import plan
+
+    monkeypatch.setattr("benchmark.running.plan.make_plan", plan)
+    try:
+        code = parser.main(list(arguments))
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_full_disk_while_tables_are_written(capsys, monkeypatch, tmp_path):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    key = {"dataset": "digits", "model": "kmeans", "budget": "quick", "protocol": "neutral", "config": {"n_clusters": 10}}
+    write_record(tmp_path / "runs/digits/kmeans/abc/seed-0", {"status": "failed", "key": key, "digest": "abc", "seed": 0})
+    monkeypatch.setattr("benchmark.tables.table.write_atomically", full)
+    assert main(["tables", "--results", str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert "No space left on device" in message
+    assert "digits-quick.md" in message
+    assert "goes on from there" in message
+
+
+def test_a_damaged_record_is_named_and_nothing_is_lost(cli, tmp_path):
+    arguments = ("run", "--models", "kmeans", "--seeds", 1, "--results", tmp_path)
+    assert cli(*arguments).returncode == 0
+    path = next(tmp_path.glob("runs/*/*/*/*/record.json"))
+    path.write_text(path.read_text()[:100])
+    found = cli(*arguments)
+    assert found.returncode == 1
+    assert str(path) in found.stderr
+    assert len(path.read_text()) == 100
+
+
+def test_help_names_every_command_and_exit_code(cli):
+    found = cli("--help")
+    for word in ("run", "tables", "list", "info", "doctor", "exit codes"):
+        assert word in found.stdout
+    assert "_cell" not in found.stdout
+
+
+def test_list_shows_models_data_sets_and_broken_plugins(cli, tmp_path):
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
+    found = cli("list", "--plugin", tmp_path / "broken.py")
+    assert found.returncode == 0
+    for name in ("vade", "kmeans", "digits", "mnist"):
+        assert f"| {name} " in found.stdout
+    assert "broken.py could not be loaded: ModuleNotFoundError" in found.stdout
+
+
+def test_doctor_and_info_of_data_sets(cli):
+    found = cli("doctor")
+    assert found.returncode == 0
+    assert "torch 2" in found.stdout
+    assert "train-images-idx3-ubyte.gz" in found.stdout
+    assert "DGCBENCH_DATA" in found.stdout
+    assert "1797 points" in cli("info", "digits").stdout
+    assert "not here" in cli("info", "mnist").stdout
+
+
+def test_the_parent_of_a_sweep_never_imports_torch(tmp_path):
+    """Importing torch costs seconds, and would open the GPU in a process that only waits."""
+    program = (
+        "import sys; from benchmark.cli import main\n"
+        f"main(['run', '--models', 'kmeans', '--seeds', '1', '--results', {str(tmp_path)!r}])\n"
+        "assert 'pandas' in sys.modules and 'torch' not in sys.modules and 'sklearn' not in sys.modules"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(f"if __name__ == '__main__':\n    {program.replace(chr(10), chr(10) + '    ')}\n")
+    subprocess.run([sys.executable, script], cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+
+
+def test_labels_do_not_reach_training(tmp_path):
+    """The same images with shuffled labels give the same assignments, to the bit."""
+    from sklearn.datasets import load_digits
+
+    from benchmark.running.execute import execute
+    from benchmark.running.plan import Request, plan
+
+    digits = load_digits()
+    found = []
+    for seed in (0, 1):
+        y = np.random.default_rng(seed).permutation(digits.target)
+        path = tmp_path / f"shuffled-{seed}.npz"
+        np.savez(path, X=(digits.images / 16).astype(np.float32)[:300], y=y[:300])
+        run = plan(Request(str(path), ("vade",), seeds=1, budget="smoke", clusters=10)).runs[0]
+        folder = run.folder(tmp_path)
+        folder.mkdir(parents=True)
+        assert execute(run, folder, lambda *_: None, lambda: False)["status"] == "ok"
+        found.append((folder / "assignments.csv").read_text())
+    assert found[0] == found[1]

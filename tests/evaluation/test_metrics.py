@@ -1,0 +1,92 @@
+"""Clustering metrics against brute force, scikit-learn and cases worked out by hand."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from benchmark.evaluation.metrics import accuracy, clustering_metrics, contingency, exemplar_accuracy, purity
+
+
+def brute_force_accuracy(y, c, n_clusters):
+    """Best one-to-one map of clusters to classes by trying all of them; None stands for "unmatched"."""
+    classes = list(np.unique(y))
+    targets = classes + [None] * max(0, n_clusters - len(classes))
+    maps = set(permutations(targets, n_clusters))
+    return max(np.mean([m[ci] == yi for ci, yi in zip(c, y, strict=True)]) for m in maps)
+
+
+@pytest.mark.parametrize(("n_clusters", "n_classes"), [(4, 4), (6, 4), (3, 5), (2, 2)])
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy_is_the_best_of_all_one_to_one_maps(n_clusters, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    y, c = rng.integers(n_classes, size=40), rng.integers(n_clusters, size=40)
+    assert accuracy(contingency(y, c, n_clusters)) == pytest.approx(brute_force_accuracy(y, c, n_clusters))
+
+
+def test_two_classes_merged_and_one_split_tells_accuracy_and_purity_apart():
+    # 3 classes of 20; cluster 0 holds classes 0 and 1, class 2 is split over clusters 1 and 2
+    y = np.repeat([0, 1, 2], 20)
+    c = np.concatenate([np.zeros(40, int), np.repeat([1, 2], 10)])
+    table = contingency(y, c, 3)
+    assert accuracy(table) == pytest.approx(30 / 60)  # one of the merged classes and half of the split one
+    assert purity(table) == pytest.approx(40 / 60)
+
+
+def test_all_points_in_one_cluster():
+    y = np.array([0, 0, 0, 1, 1, 2])
+    table = contingency(y, np.zeros(6, int), 3)
+    assert accuracy(table) == purity(table) == 0.5
+
+
+def test_more_clusters_than_classes_raise_purity_but_not_accuracy():
+    y = np.repeat([0, 1], 8)
+    c = np.arange(16)  # every point its own cluster
+    table = contingency(y, c, 16)
+    assert purity(table) == 1.0
+    assert accuracy(table) == pytest.approx(2 / 16)
+
+
+def test_exemplar_accuracy_worked_out_by_hand():
+    y = np.array([0, 0, 1, 1, 1])
+    q = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
+    # cluster 0 is labelled by point 0 (class 0), cluster 1 by point 3 (class 1); point 2 is wrong
+    assert exemplar_accuracy(y, np.log(q)) == pytest.approx(4 / 5)
+    # a wrong but most confident point spoils its whole cluster
+    assert exemplar_accuracy(np.array([1, 0, 0, 1, 1]), np.log(q)) == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_exemplar_accuracy_and_accuracy_never_exceed_purity(seed):
+    rng = np.random.default_rng(seed)
+    y, log_q = rng.integers(3, size=50), np.log(rng.dirichlet(np.ones(5), size=50))
+    found = clustering_metrics(y, log_q)
+    assert found["exemplar_accuracy"] <= found["purity"]
+    assert found["accuracy"] <= found["purity"]
+
+
+def test_nmi_and_ari_are_those_of_scikit_learn_and_labels_may_be_text():
+    rng = np.random.default_rng(0)
+    y, log_q = rng.integers(3, size=60), np.log(rng.dirichlet(np.ones(4), size=60))
+    c = log_q.argmax(axis=1)
+    found = clustering_metrics(np.array(["ant", "bee", "cow"])[y], log_q)
+    assert found["nmi"] == pytest.approx(normalized_mutual_info_score(y, c))
+    assert found["nmi_geometric"] == pytest.approx(normalized_mutual_info_score(y, c, average_method="geometric"))
+    assert found["ari"] == pytest.approx(adjusted_rand_score(y, c))
+    assert np.sum(found["confusion"]) == 60
+    assert np.shape(found["confusion"]) == (4, 3)
+
+
+def test_nmi_means_differ_for_a_collapsed_solution():
+    y, c = np.repeat(np.arange(10), 10), np.repeat([0, 1], 50)
+    mutual = np.log(2)  # entropies log 10 and log 2
+    found = clustering_metrics(y, np.log(np.eye(2)[c] + 1e-9))
+    assert found["nmi"] == pytest.approx(mutual / ((np.log(10) + np.log(2)) / 2))
+    assert found["nmi_geometric"] == pytest.approx(mutual / np.sqrt(np.log(10) * np.log(2)))
+
+
+def test_a_hard_assignment_has_no_exemplars():
+    with np.errstate(divide="ignore"):
+        log_q = np.log(np.eye(3)[[0, 1, 2, 0]])
+    assert clustering_metrics(np.array([0, 1, 2, 0]), log_q)["exemplar_accuracy"] is None

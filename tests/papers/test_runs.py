@@ -1,0 +1,57 @@
+"""The runs that papers and named studies need."""
+
+import pytest
+
+from benchmark.api import DataSpec
+from benchmark.config import resolve
+from benchmark.errors import UserError
+from benchmark.papers.runs import paper_requests, studies, study, study_requests
+from benchmark.registry import Registry
+
+
+def test_the_studies_of_the_papers_are_there():
+    assert set(studies()) == {"clustergan-wrong-k", "gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"}
+    assert [v["n_clusters"] for v in study("clustergan-wrong-k").variants] == [7, 9, 10, 11, 13]
+    assert len(study("gmvae-k-m").variants) == 6
+
+
+def test_a_grid_becomes_variants_under_the_papers_protocol():
+    (request,) = study_requests(study("gmvae-k-m"), {"budget": "quick"}, None, None)
+    assert (request.dataset, request.models, request.seeds, request.protocol) == ("mnist", ("gmvae",), 5, "neutral")
+    assert request.variants[1] == {"n_clusters": "10", "mc_samples": "10"}
+    assert request.budget == "quick"
+
+
+def test_data_set_and_seeds_can_be_others():
+    assert len(study_requests(study("kvaes-likelihood"), {}, None, None)) == 3
+    (request,) = study_requests(study("kvaes-likelihood"), {}, "modes5", 2)
+    assert (request.dataset, request.seeds) == ("modes5", 2)
+
+
+def test_lists_are_written_as_a_user_types_them():
+    (request,) = study_requests(study("kvaes-likelihood"), {}, "modes5", None)
+    kvaes = Registry().model("kvaes")
+    config = resolve(kvaes, DataSpec("modes5", (2,), None, 64_000), 5, "paper", request.variants[2])
+    assert (config.n_clusters, config.hidden) == (1, (150, 150))
+    assert config.meta_iterations * config.vae_epochs == 1000  # the epochs of the paper's VAE-150
+
+
+def test_a_paper_needs_each_of_its_settings_once():
+    (request,) = paper_requests("mnist", ("gmvae",), {}, None)
+    assert len(request.variants) == 6
+    by_model = {r.models[0]: r for r in paper_requests("mnist", (), {}, None)}
+    assert {m: (r.protocol, r.seeds) for m, r in by_model.items()} == {
+        "mpcc": ("pooled", 5), "clustergan": ("held-out", 10), "kvaes": ("neutral", 5), "gmvae": ("neutral", 5),
+        "vade": ("pooled", 5),
+    }  # fmt: skip
+    assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
+
+
+def test_data_that_no_paper_has_are_refused_with_those_that_there_are():
+    with pytest.raises(UserError, match=r"no paper on vade has numbers for digits; there are some for .*mnist"):
+        paper_requests("digits", ("vade",), {}, None)
+
+
+def test_an_unknown_study_lists_near_names():
+    with pytest.raises(UserError, match="did you mean gmvae-k-m"):
+        study("gmvae-km")

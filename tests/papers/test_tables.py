@@ -1,0 +1,161 @@
+"""Tables of the papers: when a difference is shown, and what is said where it is not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.papers.published import paper
+from benchmark.papers.runs import study
+from benchmark.papers.tables import paper_tables, study_tables
+from tests.helpers import record, rows
+
+HELD_OUT = {"protocol": "held-out", "splits": ("train", "test", "validation"), "rules": ("kmeans", "kmeans_refit")}
+
+
+def vade(accuracies, **more):
+    return [record(accuracy=a, seed=i, **{"protocol": "pooled", "splits": ("all",), **more}) for i, a in enumerate(accuracies)]
+
+
+def released(table):
+    return rows(table, "table", "data set")["Released code", "mnist"]
+
+
+def clustergan(accuracies, **more):
+    return [record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)]
+
+
+def test_same_protocol_gives_a_difference_and_its_p():
+    ours = [0.80, 0.81, 0.79, 0.80, 0.82]
+    (table,) = paper_tables(paper("vade"), vade(ours))
+    row = released(table)
+    assert row["ours"] == f"{np.mean(ours):.3f} ± {np.std(ours, ddof=1):.3f}"
+    assert row["published"].startswith("0.9446")
+    t = (np.mean(ours) - 0.9446) / (np.std(ours, ddof=1) * np.sqrt(1 + 1 / 5))
+    p = 2 * stats.t.sf(abs(t), 4)
+    assert row["difference"] == f"{np.mean(ours) - 0.9446:+.3f} (p = {p:.2g})"
+
+
+def test_what_the_seeds_cannot_show_is_said():
+    (table,) = paper_tables(paper("vade"), vade([0.95, 0.90, 0.96]))
+    assert released(table)["difference"] == "-0.008 (not separable with 3 seeds)"
+    assert released(table)["seeds"] == "3/5"
+    (table,) = paper_tables(paper("vade"), vade([0.95]))
+    assert released(table)["difference"] == "+0.005 (not separable with 1 seed)"
+    assert released(table)["ours"] == "0.950"
+
+
+def test_another_budget_gives_no_difference_but_a_footnote():
+    (table,) = paper_tables(paper("vade"), vade([0.8, 0.82], budget="quick"))
+    mark = released(table)["difference"].removeprefix("– ")
+    assert f"{mark} our runs are at the quick budget, not the paper's number of steps" in table.notes
+
+
+def test_another_protocol_or_hyper_parameter_is_another_experiment():
+    others = vade([0.8], protocol="neutral", splits=("train", "test"))
+    others += vade([0.8], config={"latent": 5}, overrides={"latent": 5})
+    (table,) = paper_tables(paper("vade"), others)
+    assert released(table)["ours"] == "–"
+    assert released(table)["seeds"] == "0/5"
+
+
+def test_numbers_from_memory_are_marked_and_never_compared():
+    (table,) = paper_tables(paper("vade"), vade([0.8, 0.81, 0.82]))
+    from_memory = table.values[~table.values["seen"].astype(bool)]
+    assert len(from_memory) > 30
+    assert from_memory["difference"].isna().all()
+    assert all(" †" in text for text in table.shown.loc[from_memory.index, "published"])
+    assert r"\textcolor{gray}{0.9446 $\dagger$" in table.latex()
+
+
+def test_failed_runs_are_missing_and_named():
+    runs = [*vade([0.95, 0.94]), record(seed=2, status="diverged", protocol="pooled")]
+    (table,) = paper_tables(paper("vade"), runs)
+    seeds, mark = released(table)["seeds"].split()
+    assert seeds == "2/5"
+    assert f"{mark} VaDE on mnist: seed 2: diverged, it broke" in table.notes
+
+
+def test_without_runs_the_published_numbers_stand_alone():
+    (table,) = paper_tables(paper("mpcc"), [])
+    assert "no runs of ours" in table.heading
+    assert set(table.shown["ours"]) == {"–"}
+
+
+def test_budgets_never_share_a_table():
+    tables = paper_tables(paper("vade"), [*vade([0.9]), *vade([0.5], budget="quick")])
+    assert [t.name for t in tables] == ["paper-vade-paper", "paper-vade-quick"]
+    assert [released(t)["ours"] for t in tables] == ["0.900", "0.500"]
+
+
+def test_the_rule_and_metrics_are_the_papers():
+    runs = clustergan([0.9, 0.92, 0.91])
+    for run in runs:
+        run["metrics"]["test"]["kmeans"]["purity"] = 0.1
+    (table,) = paper_tables(paper("clustergan"), runs)
+    row = rows(table, "table", "data set", "metric")["Mean of 10 runs", "mnist", "purity, test"]
+    assert row["ours"] == "0.920 ± 0.010"
+    welch = stats.ttest_ind_from_stats(0.92, 0.01, 3, 0.9097, 0.0398, 10, equal_var=False).pvalue
+    assert table.values.loc[0, "p"] >= welch  # Holm
+    assert row["difference"] == "+0.010 (not separable with 3 seeds)"
+
+
+def test_the_best_of_five_is_chosen_by_validation_purity():
+    runs = clustergan([0.90, 0.95, 0.91, 0.92, 0.93, 0.99])
+    for i, run in enumerate(runs):
+        run["metrics"]["validation"]["kmeans_refit"]["purity"] = [0.1, 0.2, 0.9, 0.3, 0.4, 1.0][i]
+    (table,) = paper_tables(paper("clustergan"), runs)
+    row = rows(table, "table", "data set", "metric")["Best of 5 runs by validation purity", "mnist", "purity, test"]
+    assert row["ours"] == "0.920"  # seed 2; seed 5 is not among the first five
+    assert row["difference"] == "-0.030"
+    (table,) = paper_tables(paper("clustergan"), runs[:3])
+    row = rows(table, "table", "data set", "metric")["Best of 5 runs by validation purity", "mnist", "purity, test"]
+    assert row["difference"].startswith("– [")
+
+
+def test_a_wrong_k_is_a_row_of_its_own():
+    runs = [*clustergan([0.9]), *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7})]
+    (table,) = paper_tables(paper("clustergan"), runs)
+    by_method = rows(table, "table", "method")
+    assert by_method["A wrong number of clusters", "K = 7"]["ours"] == "0.610"
+    assert by_method["A wrong number of clusters", "K = 10"]["ours"] == "0.910"
+    assert by_method["Mean of 10 runs", "ClusterGAN"]["seeds"] == "1/10"
+
+
+def test_diagnostics_and_fid_are_found():
+    mixture = record("kvaes", "modes3", splits=("all",), diagnostics={"kde_log_likelihood": -5.0})
+    digits = record("kvaes", config={"n_clusters": 15}, overrides={"n_clusters": 15}, fid={"inception": {"value": 12.5}})
+    (table,) = paper_tables(paper("kvaes"), [mixture, digits])
+    by_method = rows(table, "method", "data set")
+    assert by_method["kVAEs", "modes3"]["ours"] == "-5.00"
+    assert by_method["kVAEs, K = 15", "mnist"]["ours"] == "12.50"
+
+
+def test_records_of_older_code_are_left_out_and_said_so():
+    old = [dict(r, digest="old", started="2026-01-01") for r in vade([0.1])]
+    new = [dict(r, digest="new", started="2026-02-01") for r in vade([0.9])]
+    (table,) = paper_tables(paper("vade"), [*old, *new])
+    assert released(table)["ours"] == "0.900"
+    assert any("older versions" in note for note in table.notes)
+
+
+def test_a_sweep_has_a_row_per_variant():
+    runs = [*clustergan([0.9, 0.8]), *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7})]
+    (table,) = study_tables(study("clustergan-wrong-k"), runs)
+    by_k = rows(table, "n_clusters")
+    assert list(by_k) == [("7",), ("9",), ("10",), ("11",), ("13",)]
+    assert (by_k["7",]["purity"], by_k["7",]["seeds"], by_k["7",]["published"]) == ("0.610", "1/5", "purity 0.60")
+    assert by_k["10",]["purity"] == f"0.860 ± {np.std([0.9, 0.8], ddof=1):.3f}"
+    assert by_k["13",]["purity"] == "–"
+
+
+def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
+    good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
+    (table,) = study_tables(study("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")])
+    row = rows(table, "data set", "n_clusters")["digits", "10"]
+    assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
+    assert any("seed 1: diverged" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])
+def test_a_sweep_without_runs_has_no_table(name):
+    assert study_tables(study(name), []) == []

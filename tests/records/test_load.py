@@ -1,0 +1,71 @@
+"""A trained model comes back from its run's folder, and what is missing there is named."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from benchmark.api import as_float
+from benchmark.errors import UserError
+from benchmark.records.load import SavedRun
+from benchmark.running.execute import execute
+from benchmark.running.plan import Request, plan
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    (run,) = plan(Request("digits", ("gmvae",), seeds=1, budget="smoke")).runs
+    folder = run.folder(tmp_path_factory.mktemp("results"))
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(vars(run)))
+    assert execute(run, folder, lambda *_: None, lambda: False)["status"] == "ok"
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy for this test alone."""
+    return shutil.copytree(trained, tmp_path / "seed-0")
+
+
+def test_the_model_assigns_as_it_did(folder):
+    run = SavedRun.open(folder)
+    model = run.model()
+    x = as_float(torch.from_numpy(run.dataset.x("all")))
+    with torch.inference_mode():
+        clusters = model.log_assign(x).argmax(dim=1)
+        assert model.sample(3, cluster=2).shape == (3, 1, 8, 8)
+    lines = (folder / "assignments.csv").read_text().splitlines()
+    column = lines[0].split(",").index("cluster")
+    assert clusters.tolist() == [int(line.split(",")[column]) for line in lines[1:]]
+    assert not model.training
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    with pytest.raises(UserError, match="holds no run that ended well"):
+        SavedRun.open(tmp_path)
+    (folder / "model.pt").unlink()
+    with pytest.raises(UserError, match=r"has no model\.pt, so its model can't be loaded"):
+        SavedRun.open(folder)
+    (folder / "run.json").unlink()
+    with pytest.raises(UserError, match=r"has no run\.json and no model\.pt"):
+        SavedRun.open(folder)
+
+
+def test_a_damaged_model_is_named(folder):
+    path = folder / "model.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"model\.pt can't be loaded, run it again"):
+        SavedRun.open(folder).model()
+
+
+@pytest.mark.parametrize(
+    ("field", "message"), [("source", "source of gmvae has changed"), ("data", "data of digits have changed")]
+)
+def test_another_source_and_other_data_are_refused(folder, field, message):
+    record = json.loads((folder / "record.json").read_text())
+    record["key"][field] = "of another day"
+    (folder / "record.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=message):
+        SavedRun.open(folder).model()

@@ -1,0 +1,159 @@
+"""Planning: what is run, what is done, what is stale, and why."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.records.store import write_record
+from benchmark.running.plan import Request, make_plan, only_sweep, plan, remaining, why_not_done
+
+
+def test_every_registered_model_is_planned_with_every_seed():
+    found = plan(Request("digits", seeds=2, device="cpu"))
+    assert found.budget == "quick"
+    assert {(c.key["model"], c.seed) for c in found.runs} >= {("vade", 0), ("vade", 1), ("kmeans", 1), ("nmf", 0)}
+    assert len({c.digest for c in found.runs}) == len(found.runs) / 2  # seeds share a digest, models do not
+
+
+def test_what_does_not_suit_the_data_is_skipped_with_its_reason():
+    found = plan(Request("modes3", seeds=1))
+    assert "without negative values" in found.skipped["nmf"]
+    assert "nmf" not in {c.key["model"] for c in found.runs}
+
+
+def test_planning_in_a_process_of_its_own_gives_the_same_plan_and_passes_errors_on():
+    request = Request("digits", ("kmeans", "vade"))
+    assert [vars(c) for c in make_plan(request).runs] == [vars(c) for c in plan(request).runs]
+    with pytest.raises(UserError, match="did you mean vade"):
+        make_plan(Request("digits", ("vad",)))
+
+
+def test_the_digest_covers_what_determines_the_result(tmp_path, monkeypatch):
+    def digest(**more):
+        return plan(Request(**{"dataset": "digits", "models": ("kmeans",), **more})).runs[0].digest
+
+    first = digest()
+    assert digest() == first
+    assert digest(overrides={"kmeans": {"restarts": "11"}}) != first
+    assert digest(clusters=9) != first
+    assert digest(budget="paper") != first
+    monkeypatch.setattr("benchmark.evaluation.metrics.METRICS_VERSION", 99)
+    assert digest() != first
+
+
+def test_editing_a_model_makes_its_runs_stale_but_a_comment_does_not(tmp_path):
+    import importlib
+
+    from benchmark.records import provenance
+
+    path = tmp_path / "edited.py"
+    path.write_text('"""Doc."""\nfrom ._neighbour import x\n\ndef f():\n    """Doc."""\n    return x + 1  # why\n')
+    neighbour = tmp_path / "_neighbour.py"
+    neighbour.write_text("x = 1\n")
+
+    def digest():
+        provenance._canonical_source.cache_clear()
+        spec = importlib.util.spec_from_file_location("edited_for_test", path)
+        import sys
+
+        sys.modules["edited_for_test"] = importlib.util.module_from_spec(spec)
+        return provenance.source_digest("edited_for_test")
+
+    first = digest()
+    path.write_text('"""Other."""\nfrom ._neighbour import x\n\n\ndef f():\n    return (x + 1)\n')
+    assert digest() == first
+    path.write_text('"""Doc."""\nfrom ._neighbour import x\n\ndef f():\n    return x + 2\n')
+    edited = digest()
+    assert edited != first
+    path.write_text(path.read_text() + "class C:\n    presets = {}\n")
+    with_class = digest()
+    path.write_text(path.read_text().replace("{}", '{"mnist": {}}'))
+    assert digest() == with_class  # presets act through the config, which is in the key
+    shared = "COMMON = {}\nUSED = 1\n\ndef f():\n    return USED\n\n"
+    shared += "class C:\n    _more = COMMON\n    presets = {'a': _more, 'b': USED}\n"
+    path.write_text(shared)
+    of_presets = digest()
+    path.write_text(shared.replace("COMMON = {}", "COMMON = {'lr': 1}"))
+    assert digest() == of_presets  # and so does what only they use
+    path.write_text(shared.replace("USED = 1", "USED = 2"))
+    assert digest() != of_presets
+    path.write_text('def f():\n    return x + 2\n\nfrom ._neighbour import x\n')
+    edited = digest()
+    neighbour.write_text("x = 2\n")
+    assert digest() != edited
+
+
+def test_a_seed_more_or_another_model_leaves_finished_cells_alone(tmp_path):
+    small, large = plan(Request("digits", ("kmeans",), seeds=1)), plan(Request("digits", ("kmeans", "gmm"), seeds=2))
+    write_record(small.runs[0].folder(tmp_path), small.runs[0].record("ok"))
+    assert remaining(small, tmp_path, retry=False) == []
+    assert {(c.key["model"], c.seed) for c in remaining(large, tmp_path, retry=False)} == {
+        ("kmeans", 1), ("gmm", 0), ("gmm", 1)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "again", "on_request"),
+    [("ok", 0, 0), ("interrupted", 1, 1), ("failed", 0, 1), ("diverged", 0, 1), ("timed_out", 0, 1), ("out_of_memory", 0, 1)],
+)
+def test_which_statuses_are_run_again(tmp_path, status, again, on_request):
+    found = plan(Request("digits", ("kmeans",), seeds=1))
+    write_record(found.runs[0].folder(tmp_path), found.runs[0].record(status))
+    assert len(remaining(found, tmp_path, retry=False)) == again
+    assert len(remaining(found, tmp_path, retry=True)) == on_request
+
+
+def test_why_a_cell_is_to_be_run(tmp_path):
+    run = plan(Request("digits", ("kmeans",), seeds=1)).runs[0]
+    assert why_not_done(run, tmp_path) == "has never been run"
+    other = plan(Request("digits", ("kmeans",), seeds=1, overrides={"kmeans": {"restarts": "3"}})).runs[0]
+    write_record(other.folder(tmp_path), other.record("ok"))
+    assert why_not_done(run, tmp_path) == f"{other.digest} differs in restarts (3, now 10)"
+    edited = json.loads(json.dumps(vars(other)))
+    edited["key"]["source"] = "0"
+    write_record(other.folder(tmp_path), {**other.record("ok"), "key": edited["key"]})
+    assert "the model's source" in why_not_done(run, tmp_path)
+    (run.folder(tmp_path)).mkdir(parents=True)
+    (run.folder(tmp_path) / "checkpoint.pt").touch()
+    assert why_not_done(run, tmp_path) == "continues from its checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request("digits", ("kmeans",), overrides={"vade": {"lr": "1"}}), "vade, which is not among the models"),
+        (Request("digits", ("kmeans",), overrides={"kmeans": {"restart": "1"}}), "did you mean restarts"),
+        (Request("digits", clusters=1), "expected at least 2"),
+        (Request("digits", ("kmeans",), device="cuda"), "no CUDA device"),
+    ],
+)
+def test_bad_requests(request_, message, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match=message):
+        plan(request_)
+
+
+def test_own_data_without_labels_needs_a_number_of_clusters(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, X=np.random.default_rng(0).normal(size=(30, 3)))
+    with pytest.raises(UserError, match="CLUSTERS=K"):
+        plan(Request(str(path), ("kmeans",)))
+    with pytest.raises(UserError, match="fewer than the 40 clusters"):
+        plan(Request(str(path), ("kmeans",), clusters=40))
+    assert plan(Request(str(path), ("kmeans",), clusters=4)).runs[0].key["config"]["n_clusters"] == 4
+
+
+def test_two_sweeps_on_one_results_folder(tmp_path):
+    with only_sweep(tmp_path), pytest.raises(UserError, match="another sweep is running"), only_sweep(tmp_path):
+        pass
+    with only_sweep(tmp_path):  # free again
+        pass
+
+
+def test_a_results_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="can't be written"), only_sweep(Path(tmp_path / "file" / "results")):
+        pass

@@ -1,0 +1,167 @@
+"""The Trainer: order of the data, curves, checkpoints, and its guards."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from benchmark import seeding
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, hard_assignment
+from benchmark.errors import Diverged, Interrupted
+from benchmark.running.train import Trainer
+
+X = torch.arange(23 * 4, dtype=torch.float32).reshape(23, 4) / 92
+
+
+class Model(ClusteringModel):
+    """Two stages of Adam with a scheduler and noise, and something in between: everything a checkpoint must hold."""
+
+    name = "model"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        pass
+
+    def __init__(self, x=X, fail_at=None):
+        super().__init__(DataSpec("toy", (4,), None, len(x)), self.Config(n_clusters=2))
+        self.weight = torch.nn.Parameter(torch.zeros(4))
+        self.register_buffer("middle", torch.zeros(4))
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=0.1)
+        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, step_size=1, gamma=0.9)
+        self.batches, self.epochs, self.modes, self.fail_at = [], 0, [], fail_at
+
+    def stages(self, x):
+        yield Stage("first", self.step, steps=12, batch_size=5)
+        yield Once("between", self.between)
+        yield Stage("second", self.step, steps=9, batch_size=5, each_epoch=self.epoch)
+
+    def between(self):
+        self.modes.append(self.training)
+        self.middle.copy_(self.weight.detach() + torch.rand(4))
+
+    def epoch(self):
+        self.epochs += 1
+        self.schedule.step()
+
+    def step(self, x):
+        self.modes.append(self.training)
+        self.batches.append(x)
+        loss = (self.weight - self.middle - x.mean(dim=0) - torch.rand(4)).square().sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if len(self.batches) == self.fail_at:
+            loss = loss * float("nan")
+        return {"loss": loss, "first": x[0, 0]}
+
+    def log_assign(self, x):
+        return hard_assignment(x[:, 0].long(), 2)
+
+
+def train(model, x=X, seed=3, **more):
+    trainer = Trainer(model, x, seed, **more)
+    trainer.run()
+    return trainer
+
+
+def test_an_epoch_shows_every_point_at_most_once_and_drops_the_remainder():
+    model = Model()
+    train(model)
+    for epoch in range(3):  # 23 points in batches of 5: four steps an epoch, in both stages
+        seen = torch.cat(model.batches[4 * epoch : 4 * epoch + 4])
+        assert len(seen) == 20
+        assert len(seen.unique(dim=0)) == 20
+        assert all(any(torch.equal(row, point) for point in X) for row in seen)
+    orders = [torch.cat(model.batches[4 * e : 4 * e + 4]) for e in range(5)]
+    assert not any(torch.equal(a, b) for i, a in enumerate(orders) for b in orders[:i])
+
+
+def test_modes_epochs_and_stage_names():
+    model = Model()
+    trainer = train(model)
+    assert model.modes == [True] * 12 + [False] + [True] * 9
+    assert model.epochs == 2  # of the second stage: 9 steps are two epochs and one step
+    assert list(trainer.seconds) == ["first", "between", "second"]
+
+
+def test_uint8_points_are_scaled_in_the_step_and_small_data_are_used_whole():
+    model = Model()
+    x = torch.arange(12, dtype=torch.uint8).reshape(3, 4) * 20
+    train(model, x=x)
+    assert all(batch.shape == (3, 4) and batch.dtype == torch.float32 for batch in model.batches)
+    torch.testing.assert_close(model.batches[0].sort(dim=0).values, x.float() / 255)
+
+
+def test_curves_are_means_between_readings(monkeypatch):
+    monkeypatch.setattr("benchmark.running.train.CURVE_POINTS", 4)
+    model = Model()
+    trainer = train(model)
+    first = [row for row in trainer.curves if row["stage"] == "first"]
+    assert [row["step"] for row in first] == [3, 6, 9, 12]
+    for i, row in enumerate(first):
+        assert row["first"] == pytest.approx(torch.stack([b[0, 0] for b in model.batches[3 * i : 3 * i + 3]]).mean().item())
+    assert [row["step"] for row in trainer.curves if row["stage"] == "second"] == [12 + s for s in (2, 4, 6, 8, 9)]
+
+
+@pytest.mark.parametrize("stop_after", [0, 3, 7, 12, 13, 20])
+def test_a_stopped_run_continues_to_exactly_the_same_end(tmp_path, monkeypatch, stop_after):
+    monkeypatch.setattr("benchmark.running.train.CURVE_POINTS", 4)
+    whole = Model()
+    expected = train(whole)
+
+    stopped, path = Model(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted, match="stopped in stage"):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == stop_after)
+    torch.manual_seed(99)  # the state of the generators must come from the checkpoint
+    resumed = Model()
+    found = train(resumed, checkpoint=path)
+    assert len(stopped.batches) + len(resumed.batches) == 21
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+    assert found.curves == expected.curves
+    assert resumed.schedule.get_last_lr() == whole.schedule.get_last_lr()
+
+
+def test_a_run_killed_between_checkpoints_repeats_the_lost_steps_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.running.train.CHECKPOINT_SECONDS", 0)
+    whole = Model()
+    train(whole)
+    killed, path = Model(), tmp_path / "checkpoint.pt"
+    with pytest.raises(RuntimeError, match="kill"):
+        train(killed, checkpoint=path, stop=lambda: len(killed.batches) == 17 and kill())
+    resumed = Model()
+    train(resumed, checkpoint=path)
+    assert torch.equal(resumed.weight, whole.weight)
+
+
+def kill():
+    raise RuntimeError("kill")
+
+
+def test_seeds_decide():
+    a, b, c = Model(), Model(), Model()
+    train(a, seed=1), train(b, seed=1), train(c, seed=2)
+    assert torch.equal(a.weight, b.weight)
+    assert not torch.equal(a.weight, c.weight)
+    assert not torch.equal(a.batches[0], c.batches[0])
+
+
+def test_a_loss_that_is_not_finite_ends_training(monkeypatch):
+    monkeypatch.setattr("benchmark.running.train.CURVE_POINTS", 4)
+    with pytest.raises(Diverged, match="loss is nan in stage first, at or before step 6 of 12"):
+        train(Model(fail_at=5))
+
+
+def test_reports_tell_stage_and_overall_progress():
+    reports = []
+    train(Model(), report=lambda *r: reports.append(r[:5]))
+    assert reports[0] == ("first", 1, 12, 1, 21)
+    assert ("between", 0, 0, 12, 21) in reports
+    assert reports[-1] == ("second", 9, 9, 21, 21)
+
+
+def test_streams_are_independent_and_reproducible():
+    seeds = [seeding.derive(s, stream, i) for s in (0, 1) for stream in ("init", "noise", "order") for i in (0, 1)]
+    assert len(set(seeds)) == len(seeds)
+    assert seeding.derive(0, "order", 1, 2) == seeding.derive(0, "order", 1, 2)
+    assert DataSpec("x", (2,), None, 3).dim == 2

@@ -1,0 +1,156 @@
+"""Statistics against scipy, closed forms, and simulated data with a known answer."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.tables import statistics
+from benchmark.tables.statistics import (
+    critical_difference,
+    friedman_test,
+    holm,
+    mean_interval,
+    paired_test,
+    probability_of_improvement,
+    published_p_value,
+    ranking,
+    smallest_p,
+    summarise,
+)
+
+
+def test_summary():
+    found = summarise([0.1, 0.2, 0.3, 0.4, 0.9])
+    assert (found.n, found.mean, found.median) == (5, pytest.approx(0.38), 0.3)
+    assert found.std == pytest.approx(math.sqrt((0.28**2 + 0.18**2 + 0.08**2 + 0.02**2 + 0.52**2) / 4))
+    assert (found.lower_quartile, found.upper_quartile) == (0.2, 0.4)
+    assert found.low < 0.2
+    assert found.high > 0.6
+
+
+def test_what_few_values_cannot_give_is_missing():
+    assert math.isnan(summarise([0.5]).std)
+    assert math.isnan(summarise([0.5, 0.6, 0.7, 0.8]).low)
+    assert math.isnan(summarise([]).mean)
+
+
+def test_equal_values_have_an_interval_of_no_width():
+    assert mean_interval(np.full(5, 0.7)) == (0.7, 0.7)
+
+
+def test_the_same_values_give_the_same_interval():
+    x = np.random.default_rng(3).normal(size=7)
+    assert mean_interval(x) == mean_interval(x)
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_the_interval_covers_the_true_mean_in_93_to_97_percent(n, monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 999)
+    samples = np.random.default_rng(n).normal(0.8, 0.05, size=(1000, n))
+    ends = np.array([mean_interval(x) for x in samples])
+    covered = ((ends[:, 0] <= 0.8) & (ends[:, 1] >= 0.8)).mean()
+    assert 0.93 <= covered <= 0.97
+
+
+def test_for_many_values_the_interval_is_that_of_scipy():
+    x = np.random.default_rng(0).normal(size=200)
+    expected = stats.bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(1)).confidence_interval
+    assert mean_interval(x) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_paired_test_counts_sign_flips():
+    a, b = np.array([0.9, 0.8, 0.85, 0.7]), np.array([0.6, 0.75, 0.8, 0.72])
+    d = a - b
+    flipped = [abs(np.mean(d * signs)) for signs in itertools.product([1, -1], repeat=4)]
+    assert paired_test(a, b) == pytest.approx(np.mean(np.array(flipped) >= abs(d.mean()) - 1e-12))
+
+
+def test_the_paired_test_is_symmetric_and_one_for_equal_runs():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 8))
+    assert paired_test(a, b) == pytest.approx(paired_test(b, a))
+    assert paired_test(a, a) == 1
+
+
+def test_five_seeds_cannot_be_significant_and_six_can():
+    for n, p in ((5, 0.0625), (6, 0.03125)):
+        a = np.arange(1.0, n + 1)
+        assert paired_test(a, np.zeros(n)) == pytest.approx(p)
+        assert stats.wilcoxon(a, np.zeros(n)).pvalue == pytest.approx(p)
+        assert smallest_p(n) == p
+
+
+def test_the_paired_test_keeps_its_level():
+    rng = np.random.default_rng(0)
+    p = [paired_test(rng.normal(size=8), rng.normal(size=8)) for _ in range(300)]
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.03)
+
+
+def test_holm():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # by hand
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_probability_of_improvement_is_the_share_of_pairs():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0])
+    assert probability_of_improvement(a, b) == pytest.approx(np.mean([(x > y) + 0.5 * (x == y) for x in a for y in b]))
+    assert probability_of_improvement(a, a) == 0.5
+
+
+def test_against_a_published_mean_with_spread_it_is_welchs_test():
+    ours, theirs = np.random.default_rng(0).normal([[0.5], [0]], size=(2, 10))
+    expected = stats.ttest_ind(ours, theirs, equal_var=False).pvalue
+    assert published_p_value(ours, theirs.mean(), theirs.std(ddof=1), 10) == pytest.approx(expected)
+
+
+def test_against_a_single_published_run_it_has_the_right_level():
+    rng = np.random.default_rng(0)
+    p = [published_p_value(rng.normal(size=5), rng.normal(), None, None) for _ in range(2000)]
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_one_run_or_runs_without_spread_are_not_tested_against_a_published_mean():
+    assert math.isnan(published_p_value(np.array([0.5]), 0.6, 0.1, 10))
+    assert math.isnan(published_p_value(np.array([0.5, 0.5]), 0.6, 0.1, 10))
+
+
+def test_ranking_with_a_clear_order():
+    rng = np.random.default_rng(0)
+    scores = [[level + 0.001 * rng.normal(size=5) for _ in range(3)] for level in (0.5, 0.9, 0.7)]
+    found = ranking(scores)
+    assert found.rank.tolist() == [3, 1, 2]
+    assert found.rank_interval.tolist() == [[3, 3], [1, 1], [2, 2]]
+    assert found.best.tolist() == [0, 1, 0]
+    assert found.mean == pytest.approx([0.5, 0.9, 0.7], abs=0.002)
+
+
+def test_ranking_of_equals_is_open():
+    x = np.random.default_rng(0).normal(size=5)
+    found = ranking([[x, x], [x, x]])
+    assert found.rank.tolist() == [1.5, 1.5]
+    assert found.best == pytest.approx([0.5, 0.5], abs=0.03)
+    assert found.rank_interval.tolist() == [[1, 2], [1, 2]]
+
+
+def test_the_intervals_of_the_overall_mean_cover_it(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 999)
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(800):
+        low, high = ranking([[rng.normal(size=5) for _ in range(6)]]).mean_interval[0]
+        covered.append(low <= 0 <= high)
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_critical_difference():
+    assert critical_difference(5, 6) == pytest.approx(2.49, abs=0.005)  # q of Demsar 2006, table 5a: 2.728
+    assert critical_difference(2, 10) == pytest.approx(1.960 * math.sqrt(6 / 60), abs=0.001)
+
+
+def test_friedman():
+    means = np.random.default_rng(0).normal(size=(3, 6))
+    assert friedman_test(means) == pytest.approx(stats.friedmanchisquare(*means).pvalue)

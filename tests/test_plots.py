@@ -1,0 +1,80 @@
+"""Figures: what stands where, and what they are drawn from."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.plots import confusion, cost, critical_difference_diagram, curves, embedding, image_sheet, save
+
+
+def test_curves_are_the_mean_and_range_over_seeds():
+    # As read from a file: text. The second run was stopped earlier.
+    runs = [[{"stage": "train", "step": str(i), "loss": str(v)} for i, v in enumerate(values)]
+            for values in [(1.0, 3.0, 9.0), (3.0, 5.0)]]  # fmt: skip
+    (axes,) = curves(runs).axes
+    assert axes.lines[0].get_ydata().tolist() == [2.0, 4.0]
+    low, high = axes.collections[0].get_datalim(axes.transData).intervaly
+    assert (low, high) == (1.0, 5.0)
+
+
+def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():
+    rows = [{"stage": "first", "step": 1, "a": 1.0, "b": 2.0}, {"stage": "second", "step": 2, "c": 3.0}]
+    titles = [axes.get_title() for axes in curves([rows]).axes]
+    assert titles == ["first: a", "first: b", "second: c", ""]
+
+
+def test_without_an_embedding_there_is_no_figure(tmp_path):
+    assert embedding(tmp_path / "missing.npz") is None
+
+
+def test_the_confusion_matrix_is_matched_also_with_surplus_clusters():
+    (axes,) = confusion([[0, 90], [10, 0], [80, 5], [0, 5]]).axes  # four clusters, two classes
+    shares = axes.images[0].get_array()
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "0", "1", "3"]
+    assert np.allclose(np.diag(shares), [80 / 90, 90 / 100])
+
+
+def test_an_embedding_of_many_dimensions_has_two_views(tmp_path):
+    z = np.random.default_rng(0).normal(size=(60, 5))
+    np.savez(tmp_path / "e.npz", z=z, cluster=np.arange(60) % 3)
+    assert [a.get_title() for a in embedding(tmp_path / "e.npz").axes] == ["principal components", "t-SNE"]
+
+
+def test_the_diagram_joins_what_is_not_separable():
+    figure = critical_difference_diagram({"a": 1.0, "b": 1.5, "c": 5.0}, 1.35, 6)
+    joined = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
+    assert len(joined) == 1
+    assert "critical difference 1.35" in figure.axes[0].get_title()
+
+
+def test_files_have_the_same_bytes_every_time(tmp_path):
+    first = [p.read_bytes() for p in (save(confusion([[1, 0], [0, 1]]), tmp_path / n, "c") for n in "xy")]
+    assert first[0] == first[1]
+    assert (tmp_path / "x" / "c.pdf").read_bytes() == (tmp_path / "y" / "c.pdf").read_bytes()
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_with_long_names_leave_room_for_the_points(tmp_path):
+    names = [f"kvaes ({'a long setting=[150, 150], ' * 5}n_clusters={k})" for k in range(4)]
+    save(figure := cost({name: [(1.0, 0.5), (30.0, 0.6)] for name in names}), tmp_path, "cost")
+    box = figure.axes[0].get_window_extent()
+    assert min(box.width, box.height) > 150  # pixels
+    assert {"1", "2", "5", "10", "20"} <= {t.get_text() for t in figure.axes[0].get_xticklabels()}
+
+
+def test_a_sheet_shows_every_image_in_its_place():
+    grey = [torch.full((n, 1, 6, 12), 0.25 * i) for i, n in ((1, 3), (2, 2))]
+    (axes,) = image_sheet(grey, ["first", "second"]).axes
+    sheet = axes.images[0].get_array()
+    assert sheet.shape == (2 * 6 + 2, 3 * 12 + 2 * 2, 3)  # two pixels between images
+    np.testing.assert_array_equal(sheet[:6, :12], 0.25)
+    np.testing.assert_array_equal(sheet[8:, 14:26], 0.5)
+    np.testing.assert_array_equal(sheet[8:, 28:], 1)  # the second row has no third image
+    np.testing.assert_array_equal(sheet[6:8], 1)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+
+
+def test_colours_and_values_out_of_range():
+    colours = torch.tensor([-1.0, 0.5, 2.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    (axes,) = image_sheet([colours], ["one"]).axes
+    np.testing.assert_array_equal(axes.images[0].get_array()[2, 2], [0, 0.5, 1])
