@@ -8,7 +8,8 @@ DATASET ?=
 # Empty: the suite's own default, as `python -m benchmark run --help` says.
 SEEDS ?=
 PROTOCOL ?=
-SWEEP ?=
+PAPER ?=
+STUDY ?=
 MODELS ?=
 BUDGET ?=
 CLUSTERS ?=
@@ -26,9 +27,9 @@ option = $(if $($(1)),--$(2) "$($(1))")
 
 .PHONY: bench test tables report fid-weights status perf lint help clean
 
-bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL SWEEP BUDGET CLUSTERS DEVICE JOBS FID PLUGIN EXECUTOR RESULTS ARGS
+bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL PAPER STUDY BUDGET CLUSTERS DEVICE JOBS FID PLUGIN EXECUTOR RESULTS ARGS
 	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
-		$(call option,PROTOCOL,protocol) $(call option,SWEEP,sweep) \
+		$(call option,PROTOCOL,protocol) $(call option,PAPER,paper) $(call option,STUDY,study) \
 		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
 		$(call option,FID,fid) $(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
 
@@ -50,9 +51,11 @@ status: $(VENV)/.installed  ## which runs have ended, run, wait or failed, here 
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
 
-lint: $(VENV)/.dev  ## ruff and mypy
+lint: $(VENV)/.dev  ## ruff, its formatting, mypy, and the floors of imports
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 8

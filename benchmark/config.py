@@ -58,7 +58,7 @@ def _check_ranges(config: ModelConfig) -> None:
             raise ValueError(f"{name} is {value}, expected at least 0")
 
 
-def overrides(
+def overridden(
     model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, config: ModelConfig
 ) -> dict[str, Any]:
     """The hyper-parameters of a config that are not those of the model's presets for data set and budget."""

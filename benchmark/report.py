@@ -17,7 +17,7 @@ from benchmark.papers import published
 from benchmark.papers.runs import studies
 from benchmark.papers.tables import MEMORY, paper_tables, study_tables
 from benchmark.records.run import Record
-from benchmark.records.select import SPLITS, current, row_names, score
+from benchmark.records.select import as_typed, compared_metrics, compared_split, newest_per_config, row_names, score
 from benchmark.records.store import all_records, read_curves
 from benchmark.tables import significance, statistics
 from benchmark.tables.means import build
@@ -76,7 +76,7 @@ def _section(results: Path, name: tuple[str, str, str], group: Runs) -> dict[str
     """Tables and pictures of one data set under one protocol and budget."""
     dataset, protocol, budget = name
     records = [record for _, record in group]
-    newest, _ = current(records)
+    newest, _ = newest_per_config(records)
     names = row_names(newest)
     anchors = {row: f"record-{digest}" for digest, row in names.items()}
     commands = _run_command(dataset, protocol, budget, newest)
@@ -110,8 +110,7 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
     for picture, caption in RUN_PICTURES.items():
         if (path := first / f"{picture}.png").is_file():
             found.append(_picture(path, f"{caption}, {seed}"))
-    split = next((s for s in SPLITS if s in record["metrics"]), "")
-    metrics: dict[str, Any] = next(iter(record["metrics"].get(split, {}).values()), {})
+    split, metrics = compared_split(record), compared_metrics(record)
     if "confusion" in metrics:
         path = plots.save(plots.confusion(metrics["confusion"]), folder, f"{name}-confusion")
         where = "" if split == "all" else f" on the {split} split"
@@ -235,14 +234,9 @@ def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Rec
             lines.append(f"make bench DATASET={dataset} MODELS={','.join(models)} SEEDS={seeds} BUDGET={budget}")
             continue
         for model in models:
-            options = " ".join(f"--set {model}.{k}={_typed(v)}" for k, v in json.loads(settings).items())
+            options = " ".join(f"--set {model}.{k}={as_typed(v)}" for k, v in json.loads(settings).items())
             lines.append(f"make bench DATASET={dataset} MODELS={model} SEEDS={seeds} BUDGET={budget} ARGS={shlex.quote(options)}")
     return "\n".join(lines)
-
-
-def _typed(value: Any) -> str:
-    """A hyper-parameter as one types it."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _tables_command(results: Path, options: str = "") -> str:

@@ -42,7 +42,7 @@ def test_an_installed_distribution_brings_models_along(example, tmp_path):
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[dgcbench]\nmine = sgd_mixture\n")
-    code = f"import sys; sys.path.append({str(tmp_path)!r}); from benchmark.cli import main; sys.exit(main(['list']))"
+    code = f"import sys; sys.path.append({str(tmp_path)!r}); from benchmark.cli.parser import main; sys.exit(main(['list']))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "| sgd_mixture" in found.stdout, found.stdout + found.stderr
 

@@ -1,4 +1,4 @@
-"""The command line: python -m benchmark run | status | tables | report | fid | list | info | data | doctor."""
+"""The command line: python -m benchmark run | status | tables | report | evaluate | fid | list | info | data | doctor."""
 
 import argparse
 import errno
@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.errors import UserError
-from benchmark.papers.published import papers
 from benchmark.protocols import BUDGETS, PROTOCOLS
 
-PAPERS = tuple(sorted(papers()))
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = """exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, 130 stopped by hand"""
 
@@ -54,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data")
     run.add_argument("--protocol", choices=tuple(PROTOCOLS), help="how the data are divided into what is fitted and what "
                      "is evaluated, see docs/protocols.md (default: neutral)")
-    run.add_argument("--paper", choices=PAPERS, metavar="NAME", help=f"the runs behind a paper's tables, and that table: "
-                     f"{', '.join(PAPERS)}; with --dataset only that one")
+    run.add_argument("--paper", metavar="NAME", help="the runs behind a paper's table, and that table: clustergan, "
+                     "gmvae, kvaes, mpcc or vade; with --dataset only that one")
     run.add_argument("--study", metavar="NAME", help="the runs of a named study, as `list` shows them, and its table")
     run.add_argument("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: 3, or as many as the paper or the "
                      "study has)")
@@ -84,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--detach", action="store_true", help="with slurm: submit and return; the same command follows the jobs")
     run.set_defaults(command="run:run")
 
+    evaluate = subparsers.add_parser("evaluate", help="measure the metrics of finished runs again, into their records")
+    evaluate.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
+    evaluate.add_argument("--again", action="store_true", help="also of runs that have every metric of today's version")
+    evaluate.set_defaults(command="evaluate:evaluate")
+
     fid = subparsers.add_parser("fid", help="measure FID of finished runs, into their records")
     fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
     fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
@@ -92,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
                      "Gaussian per class")
     fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
-    fid.set_defaults(command="fid:fid")
+    fid.set_defaults(command="evaluate:fid")
 
     status = subparsers.add_parser("status", help="which runs have ended, run, wait or failed, here and on SLURM")
     status.set_defaults(command="status:print_status")
     tables = subparsers.add_parser("tables", help="write the tables of everything under a results folder")
-    tables.add_argument("--paper", choices=PAPERS, metavar="NAME", help=f"a paper's numbers next to ours: {', '.join(PAPERS)}")
+    tables.add_argument("--paper", metavar="NAME", help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade")
     tables.add_argument("--study", metavar="NAME", help="only the table of a named study")
     tables.set_defaults(command="tables:tables")
     report = subparsers.add_parser("report", help="write one HTML page of everything under a results folder")
@@ -118,19 +121,19 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("names", nargs="*", metavar="NAME", help="data sets (verify: all that are here, by default)")
     data.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)")
     data.set_defaults(command="data:data")
-    for command in (run, fid, list_, info, data):
+    for command in (run, evaluate, fid, list_, info, data):
         command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
                              help="a file with models or data sets of your own; may be given several times")
     doctor = subparsers.add_parser("doctor", help="versions, device, data sets that are here or missing")
     doctor.set_defaults(command="show:print_doctor")
 
     fid_weights = subparsers.add_parser("fid-weights", help="fetch the Inception weights of FID, verified")
-    fid_weights.set_defaults(command="fid:fid_weights")
+    fid_weights.set_defaults(command="evaluate:fid_weights")
     classifier = subparsers.add_parser("fid-classifier", help="train the classifier of FID-clf for a data set")
     classifier.add_argument("dataset", metavar="NAME|FILE.npz")
     classifier.add_argument("--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)")
     classifier.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run")
-    classifier.set_defaults(command="fid:fid_classifier")
+    classifier.set_defaults(command="evaluate:fid_classifier")
 
     return parser
 

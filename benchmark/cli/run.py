@@ -77,8 +77,8 @@ def _run_all(
     plan: "Plan", todo: "list[Run]", jobs: int, options: argparse.Namespace, slurm: "SlurmOptions | None"
 ) -> int:
     """Have an executor make the runs, then write and print the tables of the whole plan."""
-    from benchmark.running.executors.local import LocalExecutor
-    from benchmark.running.plan import final_record, only_local_sweep
+    from benchmark.running.executors.local import LocalExecutor, only_local_sweep
+    from benchmark.running.plan import final_record
     from benchmark.running.progress import Progress
 
     results: Path = options.results

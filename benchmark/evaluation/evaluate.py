@@ -1,17 +1,14 @@
-"""A trained model and a data set -> metrics. Besides generation.py and reference_values.py, all that reads labels."""
+"""A trained model and a data set -> metrics. Labels are read for scoring here, and for the bounds and classifier of FID."""
 
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import silhouette_score
 
 from benchmark.api import ClusteringModel, Dataset
 from benchmark.errors import Diverged
-from benchmark.evaluation.metrics import clustering_metrics
+from benchmark.evaluation.metrics import Clustering, measure
 from benchmark.seeding import derive, start
-
-SILHOUETTE_POINTS = 2000
 
 
 def evaluate(model: ClusteringModel, dataset: Dataset, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -34,27 +31,5 @@ def evaluate(model: ClusteringModel, dataset: Dataset, seed: int) -> tuple[dict[
             if log_q.ndim != 2 or len(log_q) != len(x) or np.isnan(log_q).any():
                 raise Diverged(f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}")
             first.setdefault(split, log_q)
-            metrics[split][rule] = {
-                "n": len(x),
-                **_label_free(x, log_q, derive(seed, "eval", 1)),
-                **(clustering_metrics(y, log_q) if y is not None else {}),
-            }
+            metrics[split][rule] = measure(Clustering(log_q, x, y, derive(seed, "eval", 1)))
     return metrics, first
-
-
-def _label_free(x: np.ndarray, log_q: np.ndarray, seed: int) -> dict[str, Any]:
-    """What can be said of a clustering without labels.
-
-    silhouette: mean silhouette coefficient in the space of the data, on a random subset; None with one cluster only.
-    """
-    c = log_q.argmax(axis=1)
-    sizes = np.bincount(c, minlength=log_q.shape[1])
-    chosen = np.random.default_rng(seed).permutation(len(x))[:SILHOUETTE_POINTS]
-    points, labels = x[chosen].reshape(len(chosen), -1).astype(np.float32), c[chosen]
-    several = 1 < len(np.unique(labels)) < len(chosen)
-    return {
-        "cluster_sizes": sizes.tolist(),
-        "clusters_used": int((sizes > 0).sum()),
-        "largest_share": float(sizes.max() / sizes.sum()),
-        "silhouette": float(silhouette_score(points, labels)) if several else None,
-    }

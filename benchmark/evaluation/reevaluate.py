@@ -1,4 +1,4 @@
-"""FID of runs that have ended: what a run on a CPU leaves out, added to its record from its trained model."""
+"""Runs that have ended, measured again from their trained models: metrics that are newer than the run, and FID."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,16 @@ import torch
 from tqdm import tqdm
 
 from benchmark.data import data_folder
-from benchmark.errors import UserError
+from benchmark.errors import Diverged, UserError
+from benchmark.evaluation.collapse import diagnose
+from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.fid import HOW_TO_GET, measure, weights
-from benchmark.evaluation.fid.measure import Wanted
+from benchmark.evaluation.fid.measure import Wanted, device_of
 from benchmark.evaluation.fid.moments import Progress
 from benchmark.evaluation.fid.real import FID_VERSION, Say, Unavailable, real_side
+from benchmark.evaluation.metrics import METRICS, METRICS_VERSION
 from benchmark.files import locked
-from benchmark.records.load import SavedRun
+from benchmark.records.load import load_run
 from benchmark.records.run import Record
 from benchmark.records.store import read_record, write_record
 
@@ -28,8 +31,47 @@ def finished(paths: Sequence[Path]) -> list[Path]:
     return good
 
 
-def remeasure(folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]) -> dict[Path, str]:
-    """Measure what is not yet in the records of these runs. An interrupted call goes on where it was.
+def reevaluate(folders: Sequence[Path], plugins: Sequence[str], again: bool = False) -> dict[Path, str]:
+    """Measure the metrics and signs of collapse of these runs, into their records.
+
+    Args:
+        again: also of those whose record has every metric of today's version.
+
+    Returns:
+        {folder: reason} for the runs that could not be measured.
+    """
+    failures: dict[Path, str] = {}
+    for folder in tqdm(folders, desc="runs", unit="run", dynamic_ncols=True):
+        record = read_record(folder)
+        assert record is not None
+        if is_current(record) and not again:
+            continue
+        try:
+            run = load_run(folder, plugins)
+            model = run.model()
+            x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(device_of(model))
+            metrics, _ = evaluate(model, run.data.divided, run.run.seed)
+            diagnostics = diagnose(model, x, run.run.seed)
+        except (UserError, Diverged) as error:
+            failures[folder] = str(error)
+            continue
+        found = {"metrics": metrics, "metrics_version": METRICS_VERSION, "diagnostics": diagnostics}
+        write_record(folder, {**record, **found})
+    return failures
+
+
+def is_current(record: Record) -> bool:
+    """Whether a record has every metric of today's definitions; those that need labels, where it has any of them."""
+    rules = [metrics for rules in record["metrics"].values() for metrics in rules.values()]
+    labelled = any("accuracy" in metrics for metrics in rules)
+    needed = {name for name, metric in METRICS.items() if labelled or not metric.needs_labels}
+    return record.get("metrics_version") == METRICS_VERSION and all(needed <= set(metrics) for metrics in rules)
+
+
+def add_fid(
+    folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
+) -> dict[Path, str]:
+    """Measure the FID that is not yet in the records of these runs. An interrupted call goes on where it was.
 
     Args:
         extractors: of `measure.EXTRACTORS`.
@@ -61,13 +103,13 @@ def _measured(
     folder: Path, extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
 ) -> Iterator[tuple[str, Record]]:
     """(extractor, entry for the record) of what the record of one run lacks."""
-    run = SavedRun.open(folder, plugins)
+    run = load_run(folder, plugins)
     if "sample" not in run.model_class.abilities():
         return
     try:
-        real = real_side(run.dataset, run.record["key"]["data"], wanted.n, data_folder())
+        real = real_side(run.data.dataset, run.record["key"]["data"], wanted.n, data_folder())
     except Unavailable as reason:
-        raise UserError(f"FID is for images only, {run.dataset.name} has {reason}") from None
+        raise UserError(f"FID is for images only, {run.data.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # where `run.model()` will be
     todo = [n for n in extractors if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))]

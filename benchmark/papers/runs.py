@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.errors import UserError, unknown
 from benchmark.papers.published import Paper, numbers, paper
+from benchmark.records.select import as_typed
 from benchmark.running.plan import Request
 
 FOLDER = Path(__file__).with_name("studies")
@@ -106,12 +107,4 @@ def paper_requests(wanted: Paper, common: Mapping[str, Any], dataset: str | None
 
 def _as_text(values: Mapping[str, Any]) -> dict[str, str]:
     """Hyper-parameters as a user would type them."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, list):
-            return ",".join(map(str, value))
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-    return {name: text(value) for name, value in values.items()}
-
-
+    return {name: as_typed(value) for name, value in values.items()}

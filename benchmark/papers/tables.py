@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.evaluation.metrics import METRICS
 from benchmark.papers.published import Number, Paper, numbers
 from benchmark.papers.runs import Study
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
-from benchmark.records.select import current
+from benchmark.records.select import newest_per_config, rules_on
 from benchmark.tables import statistics
-from benchmark.tables.means import METRICS
 from benchmark.tables.table import DASH, Table
 
 MEMORY = "†"
-METRIC_NAMES = {**METRICS, "nmi_geometric": "NMI", "kde_log_likelihood": "log-likelihood", "kde_of_data": "of the data itself",
+METRIC_NAMES = {**{name: metric.title for name, metric in METRICS.items()}, "nmi_geometric": "NMI",
+                "kde_log_likelihood": "log-likelihood", "kde_of_data": "of the data itself",
                 "fid": "FID", "inception_score": "IS", "fid_of_the_paper": "FID", "unknown_nmi": "NMI",
                 "unknown_fid": "FID", "unknown": "ACC"}  # fmt: skip
 UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
@@ -62,7 +63,7 @@ def ours(records: Iterable[Record], model: str, dataset: str, protocol: str, con
     records = list(records)
     undivided = undivided_datasets(records)
     wanted = [r for r in records if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config, undivided)]
-    newest, older = current(wanted)
+    newest, older = newest_per_config(wanted)
     found = Ours(seeds=len({r["seed"] for r in newest}), older=older)
     for record in sorted(newest, key=lambda r: r["seed"]):
         if record["status"] != "ok":
@@ -105,8 +106,8 @@ def measured(record: Record, split: str, rule: str, metric: str) -> float | None
     elif metric in record.get("diagnostics", {}):
         value = record["diagnostics"][metric]
     else:
-        rules = record["metrics"].get(split) or record["metrics"].get("all") or {}
-        value = rules.get(rule if rule != "default" else next(iter(rules), None), {}).get(metric)
+        rules = rules_on(record, split)
+        value = rules.get(next(iter(rules), "") if rule == "default" else rule, {}).get(metric)
     return None if value is None else float(value)
 
 

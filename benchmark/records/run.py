@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.files import digest
+from benchmark.files import digest, write_atomically
+
+FILE = "run.json"
 
 Record = dict[str, Any]
 
@@ -16,12 +18,10 @@ class Run:
 
     Attributes:
         key: everything that determines the result except the seed: data set, model, budget, protocol, resolved config,
-            and the digests and versions of data, model source, training loop and metrics.
+            device and threads, and the digests and versions of data, model source and training loop.
         seed: of all random streams.
-        source: what the data set was asked for by: its name, or the path of the user's own file.
+        dataset: what the data set was asked for by: its name, or the path of the user's own file.
         plugins: --plugin files that are needed to find model and data set.
-        device: "cpu" or "cuda".
-        threads: of torch and the numerical libraries.
         fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be measured later.
         fid_n: images a side that FID is measured on.
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
@@ -29,10 +29,8 @@ class Run:
 
     key: dict[str, Any]
     seed: int
-    source: str
+    dataset: str
     plugins: tuple[str, ...]
-    device: str
-    threads: int
     fid: str | None = None
     fid_n: int = 10_000
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -42,6 +40,16 @@ class Run:
         return digest(self.key)[:12]
 
     @property
+    def device(self) -> str:
+        """"cpu" or "cuda"."""
+        return str(self.key["device"])
+
+    @property
+    def threads(self) -> int:
+        """Of torch and the numerical libraries: sums over several threads round differently."""
+        return int(self.key["threads"])
+
+    @property
     def title(self) -> str:
         return f"{self.key['dataset']} {self.key['model']} seed {self.seed}"
 
@@ -49,9 +57,15 @@ class Run:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
-        return {"status": status, "key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides, **more}
+        who = {"key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides}
+        return {"status": status, **who, **more}
+
+    def write(self, folder: Path) -> None:
+        """Write it into its folder, for the process that makes it, and for whoever opens it afterwards."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / FILE, json.dumps(dataclasses.asdict(self), indent=1))
 
     @classmethod
-    def read(cls, path: Path) -> "Run":
-        values = json.loads(path.read_text())
+    def read(cls, folder: Path) -> "Run":
+        values = json.loads((folder / FILE).read_text(encoding="utf-8"))
         return cls(**{**values, "plugins": tuple(values["plugins"])})

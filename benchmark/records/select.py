@@ -8,43 +8,79 @@ from benchmark.records.run import Record
 SPLITS = ("test", "all", "train")  # the first that a record has is compared
 
 
+def groups(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]]:
+    """Records by (data set, protocol, budget), what a table is made of; sorted."""
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        key = record["key"]
+        found.setdefault((key["dataset"], key["protocol"], key["budget"]), []).append(record)
+    return dict(sorted(found.items()))
+
+
+def rules_on(record: Record, split: str) -> dict[str, dict[str, Any]]:
+    """{assignment rule: metrics} on a split, the neutral protocol's rule first; of a data set without one, on "all"."""
+    metrics: dict[str, Any] = record.get("metrics", {})
+    return metrics.get(split) or metrics.get("all") or {}
+
+
+def compared_split(record: Record) -> str | None:
+    """The split that models are compared on: the test split where there is one."""
+    return next((split for split in SPLITS if split in record.get("metrics", {})), None)
+
+
+def compared_metrics(record: Record) -> dict[str, Any]:
+    """Metrics of the first assignment rule on the compared split; empty for a run that did not end well."""
+    split = compared_split(record)
+    return next(iter(record["metrics"][split].values())) if split is not None and record["status"] == "ok" else {}
+
+
 def score(record: Record) -> float | None:
-    """What models are compared by: accuracy of the first assignment rule, on the test split where there is one."""
-    metrics = record.get("metrics", {})
-    split = next((s for s in SPLITS if s in metrics), None)
-    if record["status"] != "ok" or split is None:
-        return None
-    value = next(iter(metrics[split].values())).get("accuracy")
+    """What models are compared by: the accuracy among `compared_metrics`."""
+    value = compared_metrics(record).get("accuracy")
     return None if value is None else float(value)
 
 
-def current(records: Iterable[Record]) -> tuple[list[Record], int]:
+def newest_per_config(records: Iterable[Record]) -> tuple[list[Record], int]:
     """The records that count, and how many were left out: those of older code, data or presets for the same request.
 
-    A request is a model, a number of clusters, and the settings made by hand.
+    A request is a model, a number of clusters, the settings made by hand, and what the run was made on.
     """
     records = list(records)
-    newest: dict[tuple[str, str, str], Record] = {}
+    newest: dict[tuple[str, ...], Record] = {}
     for record in records:
-        config = record["key"]["config"]
-        name = (record["key"]["model"], str(config["n_clusters"]), str(record.get("overrides", config)))
-        if name not in newest or record.get("started", "") > newest[name].get("started", ""):
-            newest[name] = record
+        request = _request(record)
+        if request not in newest or record.get("started", "") > newest[request].get("started", ""):
+            newest[request] = record
     digests = {record["digest"] for record in newest.values()}
-    current = [record for record in records if record["digest"] in digests]
-    return current, len(records) - len(current)
+    kept = [record for record in records if record["digest"] in digests]
+    return kept, len(records) - len(kept)
 
 
-def row_names(records: list[Record]) -> dict[str, str]:
-    """{digest: name of its row}: the model, with the hyper-parameters that tell several configs of it apart."""
-    configs: dict[str, dict[str, dict[str, Any]]] = {}
+def _request(record: Record) -> tuple[str, ...]:
+    key = record["key"]
+    settings = record.get("overrides", key["config"])
+    return tuple(map(str, (key["model"], key["config"]["n_clusters"], settings, key.get("device"), key.get("threads"))))
+
+
+def row_names(records: Iterable[Record]) -> dict[str, str]:
+    """{digest: name of its row}: the model, with what tells several configs of it apart."""
+    settings: dict[str, dict[str, dict[str, Any]]] = {}
     for record in records:
-        configs.setdefault(record["key"]["model"], {})[record["digest"]] = record["key"]["config"]
+        key = record["key"]
+        made_on = {"device": key.get("device"), "threads": key.get("threads")}
+        settings.setdefault(key["model"], {})[record["digest"]] = {**key["config"], **made_on}
     names = {}
-    for model, by_digest in configs.items():
-        fields = sorted({name for config in by_digest.values() for name in config})
-        telling = [f for f in fields if len({str(c.get(f)) for c in by_digest.values()}) > 1]
-        for digest, config in by_digest.items():
-            suffix = ", ".join(f"{f}={config.get(f)}" for f in telling)
+    for model, by_digest in settings.items():
+        fields = sorted({name for values in by_digest.values() for name in values})
+        telling = [f for f in fields if len({str(values.get(f)) for values in by_digest.values()}) > 1]
+        for digest, values in by_digest.items():
+            suffix = ", ".join(f"{f}={values.get(f)}" for f in telling)
             names[digest] = f"{model} ({suffix})" if suffix else model
     return names
+
+
+def as_typed(value: Any) -> str:
+    """A hyper-parameter as one types it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

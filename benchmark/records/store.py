@@ -13,8 +13,9 @@ from benchmark.errors import UserError
 from benchmark.files import write_atomically
 from benchmark.records.run import Record
 
-SCHEMA = 1
+SCHEMA = 2
 OUTCOME = ("status", "key", "seed", "metrics", "diagnostics", "parameters", "last_losses")  # not times, not hosts
+CONTINUED = ("interrupted",)  # what an ordinary run goes on with; the other failures need --retry
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 
 
@@ -48,7 +49,7 @@ def read_record(folder: Path) -> Record | None:
     """
     path = folder / "record.json"
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -57,7 +58,22 @@ def read_record(folder: Path) -> Record | None:
         raise UserError(f"{path} is not a record of this suite; delete it to run its run again")
     if record.get("schema", 0) > SCHEMA:
         raise UserError(f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench")
-    return record
+    return record if record["schema"] == SCHEMA else _from_schema_1(record)
+
+
+def _from_schema_1(record: Record) -> Record:
+    """A record as it is written today. Its digest stays: its runs are stale, for code was digested otherwise."""
+    provenance = record.get("provenance", {})
+    key = {"device": provenance.get("device"), "threads": provenance.get("threads"), **record["key"]}
+    versions = dict(key.get("versions", {}))
+    metrics = versions.pop("metrics", None)
+    more = {"metrics_version": metrics} if "metrics" in record else {}
+    new = {**record, "schema": SCHEMA, "key": {**key, "versions": versions}, **more}
+    new["overrides"] = new.pop("by_hand", {})
+    if "cells_at_a_time" in provenance:
+        new["provenance"] = {k: v for k, v in provenance.items() if k != "cells_at_a_time"}
+        new["provenance"]["runs_at_a_time"] = provenance["cells_at_a_time"]
+    return new
 
 
 def roots(results: Path) -> list[Path]:

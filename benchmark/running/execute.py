@@ -1,4 +1,4 @@
-"""One run = data set x model x config x seed: what identifies it, and running it in this process to its record."""
+"""Makes one run in this process, from its data to its record."""
 
 import resource
 import sys
@@ -9,20 +9,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from benchmark import config, seeding
+from benchmark.data import data_folder
+from benchmark.data.opening import open_dataset
+from benchmark.errors import Diverged, Interrupted, UserError
+from benchmark.evaluation.collapse import diagnose
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.fid.measure import measure_run
+from benchmark.evaluation.metrics import METRICS_VERSION
+from benchmark.records.provenance import describe_machine
 from benchmark.records.run import Record, Run
 from benchmark.records.store import write_record
+from benchmark.registry import Registry
+from benchmark.running import outputs
+from benchmark.running.train import Trainer
 
 
 def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]) -> Record:
-    """Run a run and write its record, whatever happens short of the death of the process.
+    """Make a run and write its record, whatever happens short of the death of the process.
 
     Args:
         report, stop: see `benchmark.running.train.Trainer`.
     """
-    from benchmark.errors import Diverged, Interrupted
-    from benchmark.records.provenance import describe_machine
-
     started = datetime.now(UTC)
+    provenance = describe_machine(run.device)  # now: the code may be edited while it runs, and a stop must be quick
     clock = time.monotonic()
     try:
         outcome = {"status": "ok", **_train_and_evaluate(run, folder, report, stop)}
@@ -39,7 +51,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         started=started.isoformat(timespec="seconds"),
         wall_seconds=time.monotonic() - clock,
         peak_memory_mb=_peak_memory_mb(run.device),
-        provenance=describe_machine(run.device),
+        provenance=provenance,
     )
     write_record(folder, record)
     if outcome["status"] != "interrupted":
@@ -50,30 +62,16 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
 def _train_and_evaluate(
     run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    import torch
-
-    from benchmark import config, seeding
-    from benchmark.data import data_folder, data_spec, dataset_digest
-    from benchmark.data.splits import divide
-    from benchmark.errors import UserError
-    from benchmark.evaluation.collapse import diagnose
-    from benchmark.evaluation.evaluate import evaluate
-    from benchmark.evaluation.fid.measure import measure_run
-    from benchmark.registry import Registry
-    from benchmark.running import outputs
-    from benchmark.running.train import Trainer
-
     registry = Registry(run.plugins)
-    dataset = registry.dataset(run.source, data_folder())
-    if (found := dataset_digest(dataset)) != run.key["data"]:
-        raise UserError(f"data set {dataset.name} changed since the run was planned (digest {found[:12]})")
-    divided = divide(dataset, run.key["protocol"])  # FID is of the official splits whatever the protocol
+    opened = open_dataset(registry, run.dataset, run.key["protocol"])
+    dataset, divided = opened.dataset, opened.divided
+    if opened.digest != run.key["data"]:
+        raise UserError(f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]})")
     model_class = registry.model(run.key["model"])
     x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
 
     seeding.start(run.seed, "init")
-    spec, settings = data_spec(divided), config.from_dict(model_class, run.key["config"])
-    model = model_class(spec, settings).to(run.device)
+    model = model_class(opened.spec, config.from_dict(model_class, run.key["config"])).to(run.device)
     trainer = Trainer(model, x, run.seed, folder / "checkpoint.pt", report, stop)
     trainer.run()
 
@@ -84,13 +82,20 @@ def _train_and_evaluate(
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     torch.save(model.state_dict(), folder / "model.pt")
     fid = measure_run(
-        model, dataset, run.key["data"], run.seed, data_folder(), run.fid_n,
-        inception=run.device == "cuda" and run.fid != "clf", train=run.key["budget"] != "smoke",
-    )  # fmt: skip
+        model,
+        dataset,
+        run.key["data"],
+        run.seed,
+        data_folder(),
+        run.fid_n,
+        inception=run.device == "cuda" and run.fid != "clf",
+        train=run.key["budget"] != "smoke",
+    )
     outputs.write(folder, model, x, log_q, trainer.curves, run.seed)
     return {
         "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
         "metrics": metrics,
+        "metrics_version": METRICS_VERSION,
         "diagnostics": diagnostics,
         "fid": fid,
         "seconds": seconds,
@@ -100,8 +105,6 @@ def _train_and_evaluate(
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
     # torch's CPU allocator raises a plain RuntimeError
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
@@ -110,7 +113,5 @@ def _peak_memory_mb(device: str) -> dict[str, float]:
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes on macOS, in KiB on Linux
     peak = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
     if device == "cuda":
-        import torch
-
         peak["gpu"] = torch.cuda.max_memory_allocated() / 2**20
     return peak

@@ -4,7 +4,6 @@ Planning needs torch (a model's config lives beside its networks), so it happens
 downloads the data, once, before any run starts.
 """
 
-import contextlib
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,15 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import filelock
-
 from benchmark.errors import UserError
 from benchmark.records.run import Record, Run
-from benchmark.records.store import find_record, read_record, roots
-from benchmark.running import submissions
-from benchmark.running.executors import slurm_queue
-
-CONTINUED = ("interrupted",)  # statuses that an ordinary run goes on with; the other failures need --retry
+from benchmark.records.store import CONTINUED, find_record, read_record, roots
 
 
 @dataclass(frozen=True)
@@ -89,12 +82,11 @@ def plan(request: Request) -> Plan:
     import torch
 
     from benchmark import config
-    from benchmark.data import data_folder, data_spec, dataset_digest
-    from benchmark.data.splits import divide
+    from benchmark.data import data_folder
+    from benchmark.data.opening import open_dataset
     from benchmark.evaluation.fid import HOW_TO_GET, weights
-    from benchmark.evaluation.metrics import METRICS_VERSION
     from benchmark.protocols import applicable
-    from benchmark.records.provenance import source_digest
+    from benchmark.records.source import source_digest
     from benchmark.registry import Registry
     from benchmark.running.train import TRAINING_VERSION
 
@@ -110,9 +102,8 @@ def plan(request: Request) -> Plan:
     classes = [registry.model(name) for name in request.models or sorted(registry.models)]
     for name in set(request.overrides) - {c.name for c in classes}:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
-    dataset = registry.dataset(request.dataset, data_folder())
-    dataset.fetch()
-    spec, data_digest = data_spec(divide(dataset, request.protocol)), dataset_digest(dataset)
+    opened = open_dataset(registry, request.dataset, request.protocol)
+    dataset, spec = opened.dataset, opened.spec
 
     runs, skipped = [], {}
     for model in classes:
@@ -127,17 +118,19 @@ def plan(request: Request) -> Plan:
             resolved = config.resolve(model, spec, dataset.n_classes, budget, {**overrides, **variant})
             key = {
                 "dataset": dataset.name,
-                "data": data_digest,
+                "data": opened.digest,
                 "model": model.name,
                 "source": source_digest(model.__module__),
                 "budget": budget,
                 "protocol": applicable(dataset.splits, request.protocol),
                 "config": config.as_dict(resolved),
-                "versions": {"metrics": METRICS_VERSION, "training": TRAINING_VERSION},
+                "device": device,
+                "threads": threads,
+                "versions": {"training": TRAINING_VERSION},
             }
-            overrides = config.overrides(model, spec, dataset.n_classes, budget, resolved)
+            overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             runs += [
-                Run(key, s, request.dataset, request.plugins, device, threads, request.fid, request.fid_n, overrides)
+                Run(key, s, request.dataset, request.plugins, request.fid, request.fid_n, overridden)
                 for s in range(request.seeds)
             ]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
@@ -188,43 +181,3 @@ def _differences(new: dict[str, object], old: dict[str, object], prefix: str = "
         elif a != b:
             digests = {"source": "the model's source", "data": "the data"}
             yield digests.get(name, f"{prefix}{name} ({b}, now {a})")
-
-
-@contextlib.contextmanager
-def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
-    """Hold the results folder for a sweep on this machine, and let `status` know of it while it lasts."""
-    results = results.absolute()
-    with only_sweep(results):
-        folders = [run.folder(results) for run in runs]
-        if busy := slurm_queue.ask(results).entries.keys() & set(folders):
-            raise UserError(
-                f"{len(busy)} of these runs are in SLURM's queue; follow them with --executor slurm, or cancel their jobs "
-                f"(scancel), the names are in {results / submissions.FOLDER}"
-            )
-        note = submissions.new(results, "local", [[folder] for folder in folders])
-        try:
-            yield
-        finally:
-            note.forget(results)
-
-
-@contextlib.contextmanager
-def only_sweep(results: Path) -> Iterator[None]:
-    """Hold the results folder for one sweep; the system lets go of it however this process ends."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        (results / ".lock").touch()
-    except OSError as error:
-        raise UserError(f"the results folder {results} can't be written: {error.strerror}; choose one with --results") from error
-    lock = filelock.FileLock(results / ".lock", blocking=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise UserError(f"another sweep is running in {results}; wait for it, or choose another --results") from None
-    except (OSError, NotImplementedError):  # no locks on this file system: that this is the only sweep is then up to the user
-        pass
-    try:
-        yield
-    finally:
-        lock.release()
-

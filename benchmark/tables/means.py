@@ -5,24 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.evaluation.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
-from benchmark.records.select import current, row_names
+from benchmark.records.select import groups, newest_per_config, row_names
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import fid_columns, reference_rows
 from benchmark.tables.table import DASH, Table
-
-METRICS = {
-    "accuracy": "ACC",
-    "purity": "purity",
-    "exemplar_accuracy": "exemplar",
-    "nmi": "NMI",
-    "ari": "ARI",
-    "clusters_used": "clusters",
-    "silhouette": "silhouette",
-}
-LABELLED = ("accuracy", "purity", "exemplar_accuracy", "nmi", "ari")
-UNLABELLED = ("clusters_used", "silhouette")
 
 
 def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}) -> list[Table]:
@@ -32,22 +21,19 @@ def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Ma
         titles: {data set: text for headings}.
         skipped: {model: why it can't be used}, shown as rows of dashes in every table.
     """
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        key = record["key"]
-        groups.setdefault((key["dataset"], key["protocol"], key["budget"]), []).append(record)
-    return [_one_table(*name, group, titles, skipped) for name, group in sorted(groups.items())]
+    return [_one_table(*name, group, titles, skipped) for name, group in groups(records).items()]
 
 
 def _one_table(
     dataset: str, protocol: str, budget: str, records: list[Record],
     titles: Mapping[str, str], skipped: Mapping[str, str],
 ) -> Table:  # fmt: skip
-    records, left_out = current(records)
+    records, left_out = newest_per_config(records)
     frame = table(records)
     frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
     labelled = "accuracy" in frame
-    columns = [c for c in (LABELLED if labelled else UNLABELLED) if c in frame]
+    kind = "labelled" if labelled else "unlabelled"
+    columns = [name for name, metric in METRICS.items() if metric.column == kind and name in frame]
     splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
     names = row_names(records)
     fids = fid_columns(records)
@@ -73,7 +59,7 @@ def _one_table(
     shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
     shown["seeds"] = [str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)]
     for column in columns:
-        shown[METRICS[column]] = _mean_and_std(values, column, 1 if column == "clusters_used" else 3)
+        shown[METRICS[column].title] = _mean_and_std(values, column, METRICS[column].digits)
     for fid in fids:
         counts = [f" ({k}/{n})" if 0 < k < n else "" for k, n in zip(values[f"{fid.column}_n"], values["n"], strict=True)]
         texts = zip(_mean_and_std(values, fid.column, 2), counts, values["digest"], strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.run import Record
-from benchmark.records.select import current, row_names, score
+from benchmark.records.select import groups, newest_per_config, row_names, score
 from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table
 
@@ -18,11 +18,7 @@ LEVEL = 0.05
 
 def comparison_tables(records: Sequence[Record], titles: Mapping[str, str] = {}) -> list[Table]:
     """One table per data set, protocol and budget: how sure the means are, and which models can be told from the best."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        key = record["key"]
-        groups.setdefault((key["dataset"], key["protocol"], key["budget"]), []).append(record)
-    found = [_one_dataset(*name, current(group)[0], titles) for name, group in sorted(groups.items())]
+    found = [_one_dataset(*name, newest_per_config(group)[0], titles) for name, group in groups(records).items()]
     return [table for table in found if table is not None]
 
 
@@ -166,7 +162,7 @@ def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, dic
         groups.setdefault((record["key"]["model"], record["key"]["dataset"]), []).append(record)
     runs: dict[str, dict[str, dict[int, float]]] = {}
     for (model, dataset), group in groups.items():
-        for record in current(group)[0]:
+        for record in newest_per_config(group)[0]:
             if (value := score(record)) is not None:
                 runs.setdefault(model, {}).setdefault(dataset, {})[record["seed"]] = value
     return runs

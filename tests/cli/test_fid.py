@@ -23,8 +23,7 @@ def trained(tmp_path_factory):
     def train():
         run = plan(Request("digits", ("vade",), seeds=1, budget="smoke")).runs[0]
         folder = run.folder(results)
-        folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps(vars(run)))
+        run.write(folder)
         assert execute(run, folder, lambda *_: None, lambda: False)["status"] == "ok"
         return results
 

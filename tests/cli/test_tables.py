@@ -39,22 +39,22 @@ def test_a_papers_table_needs_no_runs(tmp_path, capsys):
     assert "no runs of ours" in capsys.readouterr().out
 
 
-def test_the_table_of_a_sweep(results, capsys):
-    assert main(["tables", "--sweep", "clustergan-wrong-k", "--results", str(results)]) == 0
+def test_the_table_of_a_study(results, capsys):
+    assert main(["tables", "--study", "clustergan-wrong-k", "--results", str(results)]) == 0
     assert "0.910" in capsys.readouterr().out
-    assert main(["tables", "--sweep", "gmvae-k-m", "--results", str(results)]) == 1
-    assert "run --sweep gmvae-k-m" in capsys.readouterr().err
+    assert main(["tables", "--study", "gmvae-k-m", "--results", str(results)]) == 1
+    assert "run --study gmvae-k-m" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["tables", "--paper", "vad"], "unknown paper 'vad'; did you mean vade"),
-        (["run", "--sweep", "gmvae", "--dry-run"], "unknown sweep 'gmvae'"),
-        (["run", "--sweep", "gmvae-k-m", "--set", "gmvae.lr=1"], "--sweep says itself which settings are run, leave --set out"),
-        (["run", "--protocol", "paper", "--clusters", "3"], "--protocol paper says itself which settings"),
-        (["run", "--protocol", "paper"], "say on which data set"),
-        (["run", "--protocol", "paper", "--dataset", "digits"], "no paper has numbers for digits"),
+        (["run", "--study", "gmvae", "--dry-run"], "unknown study 'gmvae'"),
+        (["run", "--study", "gmvae-k-m", "--set", "gmvae.lr=1"], "--study says itself which settings are run, leave --set out"),
+        (["run", "--paper", "vade", "--clusters", "3"], "--paper says itself which settings are run, leave --clusters out"),
+        (["run", "--paper", "vade", "--study", "gmvae-k-m"], "leave --study out"),
+        (["run", "--paper", "vade", "--dataset", "digits"], "has no numbers for digits; it has some for har, mnist"),
         (["report", "--results", "nowhere"], "there are no records under nowhere"),
     ],
 )

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from benchmark.evaluation.metrics import accuracy, clustering_metrics, contingency, exemplar_accuracy, purity
+from benchmark.evaluation.metrics import METRICS, Clustering, accuracy, contingency, exemplar_accuracy, measure, purity
+
+
+def labelled(y, log_q):
+    """All metrics of points whose values do not matter here."""
+    return measure(Clustering(log_q, np.zeros((len(y), 2), np.float32), y))
 
 
 def brute_force_accuracy(y, c, n_clusters):
@@ -61,7 +66,7 @@ def test_exemplar_accuracy_worked_out_by_hand():
 def test_exemplar_accuracy_and_accuracy_never_exceed_purity(seed):
     rng = np.random.default_rng(seed)
     y, log_q = rng.integers(3, size=50), np.log(rng.dirichlet(np.ones(5), size=50))
-    found = clustering_metrics(y, log_q)
+    found = labelled(y, log_q)
     assert found["exemplar_accuracy"] <= found["purity"]
     assert found["accuracy"] <= found["purity"]
 
@@ -70,7 +75,7 @@ def test_nmi_and_ari_are_those_of_scikit_learn_and_labels_may_be_text():
     rng = np.random.default_rng(0)
     y, log_q = rng.integers(3, size=60), np.log(rng.dirichlet(np.ones(4), size=60))
     c = log_q.argmax(axis=1)
-    found = clustering_metrics(np.array(["ant", "bee", "cow"])[y], log_q)
+    found = labelled(np.array(["ant", "bee", "cow"])[y], log_q)
     assert found["nmi"] == pytest.approx(normalized_mutual_info_score(y, c))
     assert found["nmi_geometric"] == pytest.approx(normalized_mutual_info_score(y, c, average_method="geometric"))
     assert found["ari"] == pytest.approx(adjusted_rand_score(y, c))
@@ -81,7 +86,7 @@ def test_nmi_and_ari_are_those_of_scikit_learn_and_labels_may_be_text():
 def test_nmi_means_differ_for_a_collapsed_solution():
     y, c = np.repeat(np.arange(10), 10), np.repeat([0, 1], 50)
     mutual = np.log(2)  # entropies log 10 and log 2
-    found = clustering_metrics(y, np.log(np.eye(2)[c] + 1e-9))
+    found = labelled(y, np.log(np.eye(2)[c] + 1e-9))
     assert found["nmi"] == pytest.approx(mutual / ((np.log(10) + np.log(2)) / 2))
     assert found["nmi_geometric"] == pytest.approx(mutual / np.sqrt(np.log(10) * np.log(2)))
 
@@ -89,4 +94,28 @@ def test_nmi_means_differ_for_a_collapsed_solution():
 def test_a_hard_assignment_has_no_exemplars():
     with np.errstate(divide="ignore"):
         log_q = np.log(np.eye(3)[[0, 1, 2, 0]])
-    assert clustering_metrics(np.array([0, 1, 2, 0]), log_q)["exemplar_accuracy"] is None
+    assert labelled(np.array([0, 1, 2, 0]), log_q)["exemplar_accuracy"] is None
+
+
+def test_without_labels_only_what_needs_none_is_measured():
+    log_q = np.log(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]))
+    found = measure(Clustering(log_q, np.array([[0.0], [0.1], [5.0]], np.float32), None))
+    assert set(found) == {name for name, metric in METRICS.items() if not metric.needs_labels}
+    assert (found["n"], found["cluster_sizes"], found["clusters_used"]) == (3, [2, 1], 2)
+    assert found["largest_share"] == pytest.approx(2 / 3)
+
+
+def test_a_metric_is_one_entry_and_one_function(monkeypatch):
+    """Records and tables follow from the entry."""
+    from benchmark.evaluation.metrics import Metric
+    from benchmark.tables.means import build
+    from tests.helpers import record
+
+    monkeypatch.setitem(METRICS, "smallest", Metric("smallest", lambda m: float(m.sizes.min()), needs_labels=False, digits=1))
+    log_q = np.log(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]))
+    found = labelled(np.array([0, 0, 1]), log_q)
+    assert found["smallest"] == 1.0
+    one = record()
+    one["metrics"]["test"]["default"]["smallest"] = 4.0
+    (table,) = build([one])
+    assert table.shown["smallest"].tolist() == ["4.0"]

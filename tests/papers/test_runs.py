@@ -5,6 +5,7 @@ import pytest
 from benchmark.api import DataSpec
 from benchmark.config import resolve
 from benchmark.errors import UserError
+from benchmark.papers.published import paper, papers
 from benchmark.papers.runs import paper_requests, studies, study, study_requests
 from benchmark.registry import Registry
 
@@ -37,9 +38,9 @@ def test_lists_are_written_as_a_user_types_them():
 
 
 def test_a_paper_needs_each_of_its_settings_once():
-    (request,) = paper_requests("mnist", ("gmvae",), {}, None)
+    (request,) = paper_requests(paper("gmvae"), {}, "mnist", None)
     assert len(request.variants) == 6
-    by_model = {r.models[0]: r for r in paper_requests("mnist", (), {}, None)}
+    by_model = {p.model: paper_requests(p, {}, "mnist", None)[0] for p in papers().values()}
     assert {m: (r.protocol, r.seeds) for m, r in by_model.items()} == {
         "mpcc": ("pooled", 5), "clustergan": ("held-out", 10), "kvaes": ("neutral", 5), "gmvae": ("neutral", 5),
         "vade": ("pooled", 5),
@@ -48,8 +49,14 @@ def test_a_paper_needs_each_of_its_settings_once():
 
 
 def test_data_that_no_paper_has_are_refused_with_those_that_there_are():
-    with pytest.raises(UserError, match=r"no paper on vade has numbers for digits; there are some for .*mnist"):
-        paper_requests("digits", ("vade",), {}, None)
+    with pytest.raises(UserError, match=r"has no numbers for digits; it has some for .*mnist"):
+        paper_requests(paper("vade"), {}, "digits", None)
+
+
+def test_a_paper_without_a_data_set_is_run_on_all_of_its_own():
+    assert {r.dataset for r in paper_requests(paper("mpcc"), {}, None, 1)} == {
+        "mnist", "fashion_mnist", "omniglot", "cifar10", "cifar20",
+    }  # fmt: skip
 
 
 def test_an_unknown_study_lists_near_names():

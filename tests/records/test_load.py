@@ -8,7 +8,7 @@ import torch
 
 from benchmark.api import as_float
 from benchmark.errors import UserError
-from benchmark.records.load import SavedRun
+from benchmark.records.load import load_run
 from benchmark.running.execute import execute
 from benchmark.running.plan import Request, plan
 
@@ -17,8 +17,7 @@ from benchmark.running.plan import Request, plan
 def trained(tmp_path_factory):
     (run,) = plan(Request("digits", ("gmvae",), seeds=1, budget="smoke")).runs
     folder = run.folder(tmp_path_factory.mktemp("results"))
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(vars(run)))
+    run.write(folder)
     assert execute(run, folder, lambda *_: None, lambda: False)["status"] == "ok"
     return folder
 
@@ -30,9 +29,9 @@ def folder(trained, tmp_path):
 
 
 def test_the_model_assigns_as_it_did(folder):
-    run = SavedRun.open(folder)
+    run = load_run(folder)
     model = run.model()
-    x = as_float(torch.from_numpy(run.dataset.x("all")))
+    x = as_float(torch.from_numpy(run.data.dataset.x("all")))
     with torch.inference_mode():
         clusters = model.log_assign(x).argmax(dim=1)
         assert model.sample(3, cluster=2).shape == (3, 1, 8, 8)
@@ -44,20 +43,20 @@ def test_the_model_assigns_as_it_did(folder):
 
 def test_what_is_missing_is_named(folder, tmp_path):
     with pytest.raises(UserError, match="holds no run that ended well"):
-        SavedRun.open(tmp_path)
+        load_run(tmp_path)
     (folder / "model.pt").unlink()
     with pytest.raises(UserError, match=r"has no model\.pt, so its model can't be loaded"):
-        SavedRun.open(folder)
+        load_run(folder)
     (folder / "run.json").unlink()
     with pytest.raises(UserError, match=r"has no run\.json and no model\.pt"):
-        SavedRun.open(folder)
+        load_run(folder)
 
 
 def test_a_damaged_model_is_named(folder):
     path = folder / "model.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"model\.pt can't be loaded, run it again"):
-        SavedRun.open(folder).model()
+        load_run(folder).model()
 
 
 @pytest.mark.parametrize(
@@ -68,4 +67,4 @@ def test_another_source_and_other_data_are_refused(folder, field, message):
     record["key"][field] = "of another day"
     (folder / "record.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=message):
-        SavedRun.open(folder).model()
+        load_run(folder).model()

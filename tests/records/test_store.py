@@ -25,6 +25,18 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["record.json"]
 
 
+def test_a_record_of_schema_1_is_read_as_one_of_today(tmp_path):
+    key = {**RECORD["key"], "versions": {"metrics": 1, "training": 1}}
+    provenance = {"device": "cpu", "threads": 1, "cells_at_a_time": 2}
+    old = {**RECORD, "schema": 1, "key": key, "by_hand": {"lr": 0.1}, "provenance": provenance}
+    (tmp_path / "record.json").write_text(json.dumps(old))
+    found = read_record(tmp_path)
+    assert found["key"] == {**RECORD["key"], "device": "cpu", "threads": 1, "versions": {"training": 1}}
+    assert (found["overrides"], found["metrics_version"], found["digest"]) == ({"lr": 0.1}, 1, "abc")
+    assert found["provenance"] == {"device": "cpu", "threads": 1, "runs_at_a_time": 2}
+    assert "by_hand" not in found
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_text("old")

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.tables.means import build, markdown
+from benchmark.tables.means import build
+from benchmark.tables.table import markdown
 
 
 def record(model="a", seed=0, accuracy=0.5, status="ok", budget="quick", digest=None, config=None, labels=True, **more):

@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from benchmark.tables.means import build
 from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
-from benchmark.tables.table import Table, build
+from benchmark.tables.table import Table
 from tests.helpers import record, rows
 
 

@@ -13,15 +13,17 @@ from benchmark.records.run import Run
 from benchmark.running.execute import execute
 
 PROGRESS_SECONDS = 0.5
-GRACE_SECONDS = 20.0  # from the parent's end, in which a checkpoint is written, to this process's
+# From the parent's end, in which a checkpoint and a record are written, to this process's. Nobody waits for it, and
+# the machine may be busy.
+GRACE_SECONDS = 120.0
 
 
 def serve(folder: Path, progress: int) -> int:
-    """The child's side: run the run in `folder`, writing progress to the file descriptor `progress`."""
+    """Make the run in `folder`, writing progress to the file descriptor `progress`."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
-    run = Run.read(folder / "run.json")
+    run = Run.read(folder)
     import torch
 
     torch.set_num_threads(run.threads)

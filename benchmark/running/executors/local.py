@@ -22,10 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import UserError
 from benchmark.files import write_atomically
 from benchmark.records.provenance import RUNS_AT_A_TIME
 from benchmark.records.run import Record, Run
 from benchmark.records.store import read_record, write_record
+from benchmark.running import submissions
+from benchmark.running.executors import slurm_queue
+from benchmark.running.hold import only_sweep
 
 GRACE_SECONDS = 20.0  # from the request to stop, in which a checkpoint is written, to the kill
 ALIVE_SECONDS = 10.0  # between two signs of life of a running run
@@ -98,9 +102,8 @@ class LocalExecutor:
             time.sleep(0.05)
 
     def _start(self, run: Run, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        run.write(folder)
         (folder / "record.json").unlink(missing_ok=True)  # an older failure must not be taken for this run's outcome
-        write_atomically(folder / "run.json", json.dumps(vars(run), indent=1))
         threads = {f"{name}_NUM_THREADS": str(run.threads) for name in ("OMP", "MKL", "OPENBLAS")}
         read_end, write_end = os.pipe()
         with open(folder / "log.txt", "a") as log, _without_usr2():
@@ -207,6 +210,24 @@ def _explain(returncode: int) -> tuple[str, str]:
         hint = " (somebody, or the system when memory ran out)" if -returncode == signal.SIGKILL else ""
         return "interrupted", f"the process was ended by {name}{hint}"
     return "failed", f"the process was ended by {name}"
+
+
+@contextlib.contextmanager
+def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
+    """Hold the results folder for a sweep on this machine, and let `status` know of it while it lasts."""
+    results = results.absolute()
+    with only_sweep(results):
+        folders = [run.folder(results) for run in runs]
+        if busy := slurm_queue.ask(results).entries.keys() & set(folders):
+            raise UserError(
+                f"{len(busy)} of these runs are in SLURM's queue; follow them with --executor slurm, or cancel their jobs "
+                f"(scancel), the names are in {results / submissions.FOLDER}"
+            )
+        note = submissions.new(results, "local", [[folder] for folder in folders])
+        try:
+            yield
+        finally:
+            note.forget(results)
 
 
 @contextlib.contextmanager

@@ -22,13 +22,13 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.records.run import Record, Run
-from benchmark.records.store import read_record, write_first_record, write_record
+from benchmark.records.store import CONTINUED, read_record, write_first_record, write_record
 from benchmark.running import submissions
 from benchmark.running.executors import slurm_queue
 from benchmark.running.executors.local import LOG_TAIL_LINES, LocalExecutor
 from benchmark.running.executors.slurm_options import SlurmOptions
 from benchmark.running.executors.slurm_queue import Queue
-from benchmark.running.plan import CONTINUED, only_sweep
+from benchmark.running.hold import only_sweep
 
 POLL_SECONDS = float(os.environ.get("DGCBENCH_SLURM_POLL", 10))  # between two questions to SLURM's queue
 UNSEEN_SECONDS = 60.0  # a record on a shared file system may take so long to be seen on another machine

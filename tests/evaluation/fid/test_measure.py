@@ -260,7 +260,7 @@ def test_own_images_get_a_classifier_if_there_are_labels(bootstrap, tmp_path, mo
 def test_reasons_for_data_without_labels_or_images(bootstrap, tmp_path):
     unlabelled = own(tmp_path / "unlabelled.npz", labels=False)
     with pytest.raises(Unavailable, match="labels"):
-        measure.train_classifier(unlabelled, "data", CPU)
+        fid_measure.train_classifier(unlabelled, "data", CPU)
     assert measure_run(bootstrap, unlabelled, "data", 0, tmp_path, 100, False, True)["clf"] == {"missing": "labels"}
     vectors = own(tmp_path / "vectors.npz", labels=True, images=False)
     found = measure_run(bootstrap, vectors, "data", 0, tmp_path, 100, False, True)

@@ -132,7 +132,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, ho
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, preexec_fn=listen)
     log = _wait_for(lambda: list(tmp_path.glob("runs/digits/fine/*/seed-0/log.txt")))[0]
     _wait_for(lambda: "in training" in log.read_text())
-    runs = _cells_of(process.pid)
+    runs = _children_of(process.pid)
     process.send_signal(how)
     assert process.wait(60) == (130 if how != signal.SIGKILL else -9)
     _wait_for(lambda: not any(_alive(pid) for pid in runs))  # a killed parent's run saves its checkpoint and ends
@@ -158,7 +158,7 @@ def _wait_for(condition, seconds=60):
     raise AssertionError("waited in vain")
 
 
-def _cells_of(pid):
+def _children_of(pid):
     """The processes in which a sweep runs its runs."""
     found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines()[1:] if line.split()[1] == str(pid) and "_cell" in line]
+    return [int(line.split()[0]) for line in found.splitlines()[1:] if line.split()[1] == str(pid) and "executors.child" in line]

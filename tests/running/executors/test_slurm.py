@@ -19,11 +19,11 @@ from benchmark.running.executors.slurm import NodeTask, SlurmExecutor
 from benchmark.running.executors.slurm_options import SlurmOptions
 
 ROOT = Path(__file__).resolve().parents[3]
-KEY = {"dataset": "digits", "model": "fine", "budget": "quick", "protocol": "neutral"}
+KEY = {"dataset": "digits", "model": "fine", "budget": "quick", "protocol": "neutral", "device": "cpu", "threads": 1}
 
 
 def runs(count, model="fine"):
-    return [Run({**KEY, "model": model}, seed, "digits", (), "cpu", 1) for seed in range(count)]
+    return [Run({**KEY, "model": model}, seed, "digits", ()) for seed in range(count)]
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkey
     monkeypatch.setattr(slurm, "UNSEEN_SECONDS", 0.0)
     monkeypatch.setattr(slurm, "POLL_SECONDS", 0.0)
     found, sweep = hand_out(tmp_path, 1)
-    submissions.Sweep(**{**vars(sweep), "job": "12"}).write(tmp_path)
+    submissions.Submission(**{**vars(sweep), "job": "12"}).write(tmp_path)
     programs(squeue="", sacct=f"echo '{state}|1:0'")
     ended = []
     SlurmExecutor(tmp_path, options(), None)._follow(found, lambda *_: None, lambda *_: None, lambda *a: ended.append(a))
@@ -171,7 +171,7 @@ def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkey
     assert record["status"] == status
     assert record["error"] == f"SLURM job 12 ended as {state}, exit code 1:0, and left no record"
     assert read_record(run.folder(tmp_path))["status"] == status
-    assert submissions.sweeps(tmp_path) == []
+    assert submissions.read_all(tmp_path) == []
 
 
 def test_without_accounting_the_controller_is_asked(programs):
@@ -202,15 +202,15 @@ def test_a_job_that_was_started_too_often_gives_up(tmp_path, monkeypatch):
 
 
 def test_a_local_run_leaves_cells_alone_that_slurm_has(tmp_path, programs):
-    from benchmark.running.plan import only_local_sweep
+    from benchmark.running.executors.local import only_local_sweep
 
     found, sweep = hand_out(tmp_path, 2)
     programs(squeue=f"echo '{sweep.name}|0|12_0|PENDING|Resources'")
     with pytest.raises(UserError, match="1 of these runs are in SLURM's queue"), only_local_sweep(tmp_path, found):
         pass
     with only_local_sweep(tmp_path, found[1:]):
-        assert len(submissions.sweeps(tmp_path)) == 2
-    assert len(submissions.sweeps(tmp_path)) == 1
+        assert len(submissions.read_all(tmp_path)) == 2
+    assert len(submissions.read_all(tmp_path)) == 1
 
 
 SBATCH = """
@@ -256,5 +256,5 @@ def test_a_cell_that_gives_no_sign_of_life_is_not_running(tmp_path):
     found[0].folder(tmp_path).mkdir(parents=True)
     _signs(found[0].folder(tmp_path))
     assert [state.kind for state in states(tmp_path)] == ["pending"]
-    submissions.Sweep(**{**vars(sweep), "pid": 2**22 + 1}).write(tmp_path)
+    submissions.Submission(**{**vars(sweep), "pid": 2**22 + 1}).write(tmp_path)
     assert [state.kind for state in states(tmp_path)] == ["lost"]

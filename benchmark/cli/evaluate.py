@@ -1,4 +1,4 @@
-"""What `fid`, `fid-weights` and `fid-classifier` do."""
+"""What `evaluate`, `fid`, `fid-weights` and `fid-classifier` do: numbers of runs that have ended."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from benchmark.errors import UserError
 def fid(options: argparse.Namespace) -> int:
     from benchmark.errors import unknown
     from benchmark.evaluation.fid.measure import EXTRACTORS, Wanted
-    from benchmark.evaluation.reevaluate import finished, remeasure
+    from benchmark.evaluation.reevaluate import add_fid, finished
 
     for name in set(options.extractors) - set(EXTRACTORS):
         raise unknown("extractor", name, EXTRACTORS)
@@ -18,7 +18,7 @@ def fid(options: argparse.Namespace) -> int:
     folders = finished(options.folders)
     try:
         wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
-        failures = remeasure(folders, options.extractors, wanted, options.plugins)
+        failures = add_fid(folders, options.extractors, wanted, options.plugins)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
@@ -39,16 +39,16 @@ def fid_weights(options: argparse.Namespace) -> int:
 def fid_classifier(options: argparse.Namespace) -> int:
     import torch
 
-    from benchmark.data import data_folder, dataset_digest
+    from benchmark.data import data_folder
+    from benchmark.data.opening import open_dataset
     from benchmark.evaluation.fid.classifier import made_here
     from benchmark.evaluation.fid.measure import train_classifier
     from benchmark.evaluation.fid.real import Unavailable
     from benchmark.registry import Registry
 
     registry = Registry(options.plugins)
-    dataset = registry.dataset(options.dataset, data_folder())
-    dataset.fetch()
-    digest = dataset_digest(dataset)
+    opened = open_dataset(registry, options.dataset)
+    dataset, digest = opened.dataset, opened.digest
     try:
         trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     except Unavailable as reason:
@@ -57,3 +57,14 @@ def fid_classifier(options: argparse.Namespace) -> int:
     trained.save(path)
     print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
     return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    from benchmark.evaluation.reevaluate import finished, reevaluate
+
+    folders = finished(options.folders)
+    failures = reevaluate(folders, options.plugins, options.again)
+    for folder, reason in failures.items():
+        print(f"{folder}: {reason}", file=sys.stderr)
+    print(f"{len(folders) - len(failures)} of {len(folders)} runs have every metric; `tables` shows them", file=sys.stderr)
+    return 2 if failures else 0

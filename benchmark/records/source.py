@@ -1,0 +1,169 @@
+"""The digest of a model's code: what its class can reach of its author's, wherever it lies, and nothing of the suite's.
+
+A record says by this digest which code it was made with. An edit that can't change a result (comments, docstrings,
+layout, presets, whose resolved values stand in the key) changes no digest, and neither does a module of the suite's
+own core that moves: what of the core changes results has a version of its own in the key.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import site
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import benchmark
+
+BUDGET_TABLES = ("presets", "hour", "quick", "smoke")
+PLUGIN_PACKAGES = ("benchmark.models", "benchmark.datasets")
+
+
+def source_digest(module: str) -> str:
+    """Digest of an imported module's code and of all that it imports, directly or not, of its author's.
+
+    That is every file but those of the suite's core, of Python, and of installed packages, whose versions are in the
+    provenance.
+    """
+    file = sys.modules[module].__file__
+    if file is None:
+        return "builtin"
+    found = hashlib.sha256()
+    for source in sorted(_canonical_source(path) for path in _reachable(Path(file), module.split(".")[0])):
+        found.update(source.encode())
+    return found.hexdigest()
+
+
+def _reachable(path: Path, own: str) -> list[Path]:
+    """`path` and, recursively, the author's files that it imports anywhere in its code.
+
+    Args:
+        own: the top-level package of the first file, which is the author's also where it is installed.
+    """
+    found: list[Path] = []
+    queue = [path]
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.append(path)
+            queue += _imported_files(path, own)
+    return found
+
+
+def _imported_files(path: Path, own: str) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files_of(alias.name, path, own)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield from _files_of(base, path, own)
+            for alias in node.names:  # a name that is imported may be a module itself
+                dot = "" if base.endswith(".") else "."
+                yield from _files_of(f"{base}{dot}{alias.name}", path, own)
+
+
+def _files_of(name: str, importer: Path, own: str) -> Iterator[Path]:
+    """The files of the module `name`, and of the packages around it, if they are the author's."""
+    level = len(name) - len(name.lstrip("."))
+    parts = [part for part in name.lstrip(".").split(".") if part]
+    if level:
+        yield from _below(importer.parents[level - 1], parts)
+    elif parts[0] == "benchmark":
+        if ".".join(parts[:2]) in PLUGIN_PACKAGES:
+            for root in map(Path, benchmark.__path__):
+                yield from _below(root, parts[1:])
+    elif list(_below(importer.parent, parts[:1])):  # a helper beside a plugin file
+        yield from _below(importer.parent, parts)
+    elif (top := _top_of(parts[0], also_installed=parts[0] == own)) is not None:
+        yield from _below(top, parts)
+
+
+def _below(folder: Path, parts: list[str]) -> Iterator[Path]:
+    """The files that importing `parts` from a folder executes: of each package on the way, and of the module."""
+    for i, part in enumerate(parts):
+        if (package := folder / part / "__init__.py").is_file():
+            yield package
+            folder = folder / part
+        elif (module := folder / f"{part}.py").is_file():
+            yield module
+            return
+        elif not (folder / part).is_dir() or i == len(parts) - 1:
+            return
+        else:
+            folder = folder / part
+
+
+@cache
+def _top_of(package: str, also_installed: bool) -> Path | None:
+    """The folder that an author's own top-level package is imported from; None for Python's and installed ones."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.has_location:
+        return None
+    origin = Path(spec.origin).resolve()
+    if not also_installed and any(origin.is_relative_to(folder) for folder in _installed()):
+        return None
+    return origin.parent.parent if spec.submodule_search_locations else origin.parent
+
+
+@cache
+def _installed() -> tuple[Path, ...]:
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return tuple(Path(folder).resolve() for folder in [*folders, *site.getsitepackages(), site.getusersitepackages()])
+
+
+@cache
+def _canonical_source(path: Path) -> str:
+    """The code without docstrings, budgets' tables, and imports of the suite's core."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    dropped = [*_budget_tables(tree), *(node for node in ast.walk(tree) if _is_core_import(node))]
+    for node in ast.walk(tree):
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if isinstance(block, list) and any(item in dropped for item in block):
+                setattr(node, field, [item for item in block if item not in dropped] or [ast.Pass()])
+    return ast.unparse(tree)
+
+
+def _is_core_import(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        name = node.module or ""
+        return not node.level and name.split(".")[0] == "benchmark" and ".".join(name.split(".")[:2]) not in PLUGIN_PACKAGES
+    return isinstance(node, ast.Import) and all(alias.name.split(".")[0] == "benchmark" for alias in node.names)
+
+
+def _budget_tables(tree: ast.Module) -> list[ast.stmt]:
+    """The assignments of a model's presets and budgets, and those of names that only they use."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    assigned = {
+        item: item.targets[0].id
+        for body in bodies
+        for item in body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
+    }
+    found: list[ast.stmt] = [item for item, name in assigned.items() if name in BUDGET_TABLES]
+    everywhere = Counter(_names(tree))
+    while True:
+        inside = Counter(name for item in found for name in _names(item))
+        more = [i for i, name in assigned.items() if i not in found and 0 < inside[name] == everywhere[name]]
+        if not more:
+            return found
+        found += more
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Every reading of a name, directly or as an attribute."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
