@@ -35,11 +35,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from benchmark.errors import Unsupported
 
 __all__ = [
+    "Action",
     "ClusteringModel",
     "DataSpec",
     "Dataset",
     "ModelConfig",
-    "Once",
     "Stage",
     "as_float",
     "batches_per_epoch",
@@ -109,7 +109,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Once:
+class Action:
     """Something done once between two stages, e.g. fitting a mixture to the latents of all training points."""
 
     name: str
@@ -147,12 +147,12 @@ class ClusteringModel(nn.Module, ABC):
         self.data, self.config = data, config
 
     @classmethod
-    def unsuitable(cls, data: DataSpec) -> str | None:
+    def skip_reason(cls, data: DataSpec) -> str | None:
         """Why this model can't be used on such data, or None if it can. The tables then show a dash."""
         return None
 
     @abstractmethod
-    def stages(self, x: Tensor) -> Iterable[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterable[Stage | Action]:
         """What training consists of, in order.
 
         Args:
@@ -160,7 +160,7 @@ class ClusteringModel(nn.Module, ABC):
                `as_float` and `map_batches` convert.
 
         Only describes: it is run through once, before training. What changes the model happens inside a `Stage` or
-        a `Once`, so that a killed run can continue at any of them.
+        a `Action`, so that a killed run can continue at any of them.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch, draw_seed, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch, draw_seed, hard_assignment
 
 from ._networks import decoder_mean, mlp, reconstruction_nll
 
@@ -45,11 +45,11 @@ class AeKMeans(ClusteringModel):
         self.register_buffer("centres", torch.zeros(config.n_clusters, config.latent))
         self.optimizer = torch.optim.Adam(self.parameters(), lr=config.lr, fused=True)
 
-    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         steps = c.epochs * batches_per_epoch(x, c.batch_size)
         yield Stage("autoencoder", self.step, steps, c.batch_size)
-        yield Once("kmeans", lambda: self.fit_kmeans(x))
+        yield Action("kmeans", lambda: self.fit_kmeans(x))
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         x = x.flatten(1)

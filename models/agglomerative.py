@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, as_float, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_float, hard_assignment
 
 
 class Agglomerative(ClusteringModel):
@@ -32,8 +32,8 @@ class Agglomerative(ClusteringModel):
         self.register_buffer("points", torch.zeros(n, data.dim))
         self.register_buffer("labels", torch.zeros(n, dtype=torch.long))
 
-    def stages(self, x: Tensor) -> Iterator[Once]:
-        yield Once("fit", lambda: self.fit(x))
+    def stages(self, x: Tensor) -> Iterator[Action]:
+        yield Action("fit", lambda: self.fit(x))
 
     def fit(self, x: Tensor) -> None:
         chosen = torch.randperm(len(x))[: len(self.points)]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float, draw_seed, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float, draw_seed, hard_assignment
 
 from ._clustergan_checks import measure, pictures
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
@@ -140,13 +140,13 @@ class ClusterGAN(ClusteringModel):
         self.register_buffer("decoded_centres", torch.zeros(k, c.latent + k))
 
     @classmethod
-    def unsuitable(cls, data: DataSpec) -> str | None:
+    def skip_reason(cls, data: DataSpec) -> str | None:
         return "images must be at least 4x4" if data.kind == "image" and min(data.shape[1:]) < 4 else None
 
-    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         yield Stage("train", self.step, c.steps, c.critic_steps * c.batch_size)
-        yield Once("kmeans", lambda: self.fit_kmeans(x))
+        yield Action("kmeans", lambda: self.fit_kmeans(x))
 
     # Training
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, as_float, draw_seed
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_float, draw_seed
 
 
 class Gmm(ClusteringModel):
@@ -48,10 +48,10 @@ class Gmm(ClusteringModel):
         self.register_buffer("pca_mean", torch.zeros(data.dim, dtype=torch.float64))
         self.register_buffer("pca_axes", torch.eye(data.dim, dtype=torch.float64)[:d])  # (d, D), orthonormal rows
 
-    def stages(self, x: Tensor) -> Iterator[Once]:
+    def stages(self, x: Tensor) -> Iterator[Action]:
         if self.projected:
-            yield Once("pca", lambda: self.fit_pca(x))
-        yield Once("em", lambda: self.fit_mixture(x))
+            yield Action("pca", lambda: self.fit_pca(x))
+        yield Action("em", lambda: self.fit_mixture(x))
 
     def fit_pca(self, x: Tensor) -> None:
         points = as_float(x).flatten(1).cpu().numpy()

@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import KMeans as Lloyd
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, as_float, draw_seed, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_float, draw_seed, hard_assignment
 
 
 class KMeans(ClusteringModel):
@@ -25,8 +25,8 @@ class KMeans(ClusteringModel):
         super().__init__(data, config)
         self.register_buffer("centres", torch.zeros(config.n_clusters, data.dim))
 
-    def stages(self, x: Tensor) -> Iterator[Once]:
-        yield Once("fit", lambda: self.fit(x))
+    def stages(self, x: Tensor) -> Iterator[Action]:
+        yield Action("fit", lambda: self.fit(x))
 
     def fit(self, x: Tensor) -> None:
         points = as_float(x).flatten(1).cpu().numpy()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float
 
 from ._kde import KERNELS, kde_measurements
 from ._networks import decoder_mean
@@ -158,7 +158,7 @@ class KVAEs(ClusteringModel):
         self.vae_optimizer = adam([*self.encoder.parameters(), *self.decoder.parameters()])
         self.discriminator_optimizer = adam(self.discriminator.parameters())
 
-    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         n, b = len(x), min(c.batch_size, len(x))
         part = n if c.pretrain_on == "all" else n // c.n_clusters
@@ -169,15 +169,15 @@ class KVAEs(ClusteringModel):
         def vae_step(_: Tensor) -> dict[str, Tensor]:
             return self.vae_step(self.draw_batches(x))
 
-        yield Once("share out", lambda: self.share_out(part))
+        yield Action("share out", lambda: self.share_out(part))
         yield Stage("pretrain", vae_step, steps(c.pretrain_epochs, part), b)
         for t in range(c.meta_iterations):
             yield Stage("vaes", vae_step, steps(c.vae_epochs, n // c.n_clusters), b)
             if c.density == "discriminator":
                 if c.reset_discriminators and t > 0:
-                    yield Once("reset", self.reset_discriminators)
+                    yield Action("reset", self.reset_discriminators)
                 yield Stage("discriminators", self.discriminator_step, steps(c.discriminator_epochs, n), b)
-            yield Once("reassign", partial(self.reassign, x, t))
+            yield Action("reassign", partial(self.reassign, x, t))
 
     def share_out(self, size: int) -> None:
         """Give every VAE all points, or a bag of `size` points drawn with replacement."""

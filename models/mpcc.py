@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage
 
 from ._mpcc_networks import Delivery, Discriminator, Encoder, Generator, Upsampling, discriminator_trunk
 
@@ -138,7 +138,7 @@ class MPCC(ClusteringModel):
     restore_w: Tensor
 
     @classmethod
-    def unsuitable(cls, data: DataSpec) -> str | None:
+    def skip_reason(cls, data: DataSpec) -> str | None:
         if data.kind != "image":
             return "its networks are convolutional and need images"
         if max(data.shape[1:]) > 32:
@@ -168,10 +168,10 @@ class MPCC(ClusteringModel):
         self.encoder_optimizer = _adam(self.encoder, c.lr)
         self.prior_optimizer = _adam(self.prior, c.prior_lr)
 
-    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         yield Stage("train", self.step, c.iterations, c.d_steps * c.batch_size)
-        yield Once("standing statistics", self.set_standing_statistics)
+        yield Action("standing statistics", self.set_standing_statistics)
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One iteration: d_steps + 1 + e_steps updates, each with latents of its own, in this order."""

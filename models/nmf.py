@@ -7,7 +7,7 @@ import torch
 from sklearn.decomposition import NMF, non_negative_factorization
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, as_float, draw_seed, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_float, draw_seed, hard_assignment
 
 
 class Nmf(ClusteringModel):
@@ -26,7 +26,7 @@ class Nmf(ClusteringModel):
     components: Tensor
 
     @classmethod
-    def unsuitable(cls, data: DataSpec) -> str | None:
+    def skip_reason(cls, data: DataSpec) -> str | None:
         if data.value_range is None or data.value_range[0] < 0:
             return "NMF needs data without negative values"
         return None
@@ -35,8 +35,8 @@ class Nmf(ClusteringModel):
         super().__init__(data, config)
         self.register_buffer("components", torch.zeros(config.n_clusters, data.dim))  # H
 
-    def stages(self, x: Tensor) -> Iterator[Once]:
-        yield Once("fit", lambda: self.fit(x))
+    def stages(self, x: Tensor) -> Iterator[Action]:
+        yield Action("fit", lambda: self.fit(x))
 
     def fit(self, x: Tensor) -> None:
         points = as_float(x).flatten(1).cpu().numpy()

@@ -8,7 +8,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch, draw_seed
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch, draw_seed
 
 from ._networks import decoder_mean, mlp, reconstruction_nll
 
@@ -98,11 +98,11 @@ class VaDE(ClusteringModel):
             self.optimizer, lambda epoch: max(floor, config.lr_factor ** (epoch // config.lr_epochs))
         )
 
-    def stages(self, x: Tensor) -> Iterator[Stage | Once]:
+    def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         per_epoch = batches_per_epoch(x, c.batch_size)
         yield Stage("pretrain", self.pretrain_step, c.pretrain_epochs * per_epoch, c.batch_size)
-        yield Once("mixture", lambda: self.fit_mixture(x))
+        yield Action("mixture", lambda: self.fit_mixture(x))
         yield Stage("train", self.step, c.epochs * per_epoch, c.batch_size, each_epoch=self.end_epoch)
 
     def pretrain_step(self, x: Tensor) -> dict[str, Tensor]:

@@ -61,7 +61,7 @@ def _print_matrix(registry: Registry) -> None:
         spec = DataSpec(name, dataset.shape, dataset.value_range, n=10_000)  # n: the files may not be here
         rows.append([name])
         for _, model in sorted(registry.models.items()):
-            rows[-1].append("–" if model.unsuitable(spec) else "own" if name in model.presets else "yes")
+            rows[-1].append("–" if model.skip_reason(spec) else "own" if name in model.presets else "yes")
     print(_table(rows, "data set", *sorted(registry.models)))
     print("own: settings of its own, from the paper where it has them; yes: settings for data of its kind; –: can't be used")
 

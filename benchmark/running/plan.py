@@ -107,7 +107,7 @@ def plan(request: Request) -> Plan:
 
     runs, skipped = [], {}
     for model in classes:
-        if reason := model.unsuitable(spec):
+        if reason := model.skip_reason(spec):
             skipped[model.name] = reason
             continue
         overrides = dict(request.overrides.get(model.name, {}))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, Once, Stage, as_float
+from benchmark.api import Action, ClusteringModel, Stage, as_float
 from benchmark.errors import Diverged, Interrupted
 from benchmark.files import whole_file
 from benchmark.seeding import derive, start
@@ -123,14 +123,14 @@ class Trainer:
             if not abs(value) < float("inf"):  # also true for NaN
                 raise Diverged(f"{name} is {value} in stage {stage.name}, at or before step {step} of {stage.steps}")
 
-    def _report(self, index: int, item: Stage | Once, step: int, losses: dict[str, float]) -> None:
+    def _report(self, index: int, item: Stage | Action, step: int, losses: dict[str, float]) -> None:
         self.report(item.name, step, _steps(item), self._done(index, step), self._total, losses)
 
     def _done(self, index: int, step: int) -> int:
         """Steps since the beginning of the training."""
         return sum(_steps(before) for before in self.plan[:index]) + step
 
-    def _account(self, item: Stage | Once) -> None:
+    def _account(self, item: Stage | Action) -> None:
         if self.x.is_cuda:
             torch.cuda.synchronize()
         now = time.monotonic()
@@ -172,5 +172,5 @@ class Trainer:
         self.seconds = defaultdict(float, state["seconds"])
 
 
-def _steps(item: Stage | Once) -> int:
+def _steps(item: Stage | Action) -> int:
     return item.steps if isinstance(item, Stage) else 0

@@ -361,4 +361,4 @@ def test_settings_out_of_range(override):
 
 
 def test_tiny_images_are_refused():
-    assert "4x4" in clustergan.ClusterGAN.unsuitable(DataSpec("some", (1, 3, 9), (0.0, 1.0), 100))
+    assert "4x4" in clustergan.ClusterGAN.skip_reason(DataSpec("some", (1, 3, 9), (0.0, 1.0), 100))

@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc):
         plugins = metafunc.config.getoption("--plugin")
         registry = Registry(plugins)
         registry.require(plugins)
-        cases = [(m, kind) for m in registry.models.values() for kind in DATA if m.unsuitable(DATA[kind][0]) is None]
+        cases = [(m, kind) for m in registry.models.values() for kind in DATA if m.skip_reason(DATA[kind][0]) is None]
         metafunc.parametrize(("model_class", "kind"), cases, ids=[f"{m.name}-{kind}" for m, kind in cases])
 
 
@@ -176,7 +176,7 @@ def test_every_hyper_parameter_is_explained_and_every_preset_is_valid(model_clas
     for budget in config.BUDGETS:
         for name, shape in (("mnist", (1, 28, 28)), ("digits", (1, 8, 8)), ("other", (3, 32, 32)), ("other", (9,))):
             spec = DataSpec(name, shape, (0.0, 1.0) if len(shape) == 3 else None, 1000)
-            if model_class.unsuitable(spec) is None:
+            if model_class.skip_reason(spec) is None:
                 config.resolve(model_class, spec, 10, budget, {})
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from benchmark import config
-from benchmark.api import DataSpec, Once, Stage
+from benchmark.api import Action, DataSpec, Stage
 from benchmark.data import data_spec
 from benchmark.errors import UserError
 from benchmark.evaluation.collapse import diagnose
@@ -229,7 +229,7 @@ def test_the_order_of_training():
     steps = {item.name: item.steps for item in plan if isinstance(item, Stage)}
     assert steps == {"pretrain": 15, "vaes": 5, "discriminators": 15}
     plan = list(make(meta_iterations=1, density="elbo").stages(points()))
-    assert [item.name for item in plan if isinstance(item, Once)] == ["share out", "reassign"]
+    assert [item.name for item in plan if isinstance(item, Action)] == ["share out", "reassign"]
     plan = list(make(meta_iterations=1, discriminator_epochs=0).stages(points()))
     assert next(item.steps for item in plan if item.name == "discriminators") == 1
 

@@ -218,9 +218,9 @@ def test_sides_of_different_lengths():
 
 
 def test_unsuitable_data():
-    assert "need images" in mpcc.MPCC.unsuitable(DataSpec("v", (5,), None, 100))
-    assert "64x64" in mpcc.MPCC.unsuitable(DataSpec("large", (3, 64, 64), (0.0, 1.0), 100))
-    assert mpcc.MPCC.unsuitable(SPEC) is None
+    assert "need images" in mpcc.MPCC.skip_reason(DataSpec("v", (5,), None, 100))
+    assert "64x64" in mpcc.MPCC.skip_reason(DataSpec("large", (3, 64, 64), (0.0, 1.0), 100))
+    assert mpcc.MPCC.skip_reason(SPEC) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.api import ClusteringModel, ModelConfig, Once, Stage, hard_assignment
+from benchmark.api import Action, ClusteringModel, ModelConfig, Stage, hard_assignment
 
 
 class _Fake(ClusteringModel):
@@ -27,7 +27,7 @@ class _Fake(ClusteringModel):
 
     def stages(self, x):
         yield Stage("train", self.step, self.config.steps, batch_size=100)
-        yield Once("finish", lambda: None)
+        yield Action("finish", lambda: None)
 
     def step(self, x):
         time.sleep(self.config.pause)

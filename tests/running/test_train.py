@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark import seeding
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, hard_assignment
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, hard_assignment
 from benchmark.errors import Diverged, Interrupted
 from benchmark.running.train import Trainer
 
@@ -32,7 +32,7 @@ class Model(ClusteringModel):
 
     def stages(self, x):
         yield Stage("first", self.step, steps=12, batch_size=5)
-        yield Once("between", self.between)
+        yield Action("between", self.between)
         yield Stage("second", self.step, steps=9, batch_size=5, each_epoch=self.epoch)
 
     def between(self):
