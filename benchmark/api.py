@@ -160,7 +160,7 @@ class ClusteringModel(nn.Module, ABC):
                `as_float` and `map_batches` convert.
 
         Only describes: it is run through once, before training. What changes the model happens inside a `Stage` or
-        a `Action`, so that a killed run can continue at any of them.
+        an `Action`, so that a killed run can continue at any of them.
         """
 
     @abstractmethod

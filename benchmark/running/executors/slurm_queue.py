@@ -114,7 +114,7 @@ def max_array_size() -> int:
 def probe(results: Path, options: SlurmOptions, run: Run) -> None:
     """Let a node say whether it can run runs: it must see the results folder and the data, and have Python and a GPU.
 
-    Action per results folder and set of options; a probe that went well is remembered.
+    Once per results folder and set of options; a probe that went well is remembered.
 
     Raises:
         UserError: the node can't, or SLURM gives no node on these terms.
