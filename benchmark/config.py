@@ -12,13 +12,14 @@ from typing import Any
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig
 from benchmark.errors import UserError, unknown
 
-BUDGETS = ("paper", "quick", "smoke")
+BUDGETS = ("paper", "hour", "quick", "smoke")  # from the largest; each is what differs from the one before
 
 
 def resolve(
     model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, overrides: Mapping[str, str]
 ) -> ModelConfig:
-    """The config of one run: the class's defaults, its preset for the data set, its smaller budgets, the overrides.
+    """The config of one run: the class's defaults, its preset for the data set, its smaller budgets one on top of
+    the other down to the one asked for, the overrides.
 
     Args:
         overrides: {field: text}, as typed by the user; converted by the field's type.
@@ -28,7 +29,7 @@ def resolve(
     values: dict[str, Any] = {}
     if n_classes is not None:
         values["n_clusters"] = n_classes
-    for table in (model.presets, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
+    for table in (model.presets, model.hour, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
         values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
     hints = typing.get_type_hints(model.Config)
     for field, text in overrides.items():
