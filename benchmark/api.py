@@ -15,9 +15,10 @@ A **model** is one file with one class:
         def step(self, x): ...             # one minibatch: losses, backward, optimiser step
         def log_assign(self, x): ...       # (B, K) log q(y = k | x)
 
-A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md walk through
-both. Models never see labels: those are read by `benchmark.evaluation.evaluate`, `benchmark.evaluation.fid.measure` and
-`benchmark.evaluation.evaluate.fid.bounds`, after training.
+A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md
+walk through
+both. Models never see labels: those are read by `benchmark.evaluation.evaluate`,
+`benchmark.evaluation.fid.measure` and `benchmark.evaluation.evaluate.fid.bounds`, after training.
 """
 
 from abc import ABC, abstractmethod
@@ -57,7 +58,8 @@ class DataSpec:
     Attributes:
         name: the data set's name, e.g. "mnist".
         shape: of one point: (C, H, W) for an image, (D,) for a vector.
-        value_range: (low, high) that every value lies in and that samples must respect; None for unbounded vectors.
+        value_range: (low, high) that every value lies in and that samples must respect; None for unbounded
+        vectors.
             Images are always in (0.0, 1.0).
         n: number of training points.
     """
@@ -84,7 +86,9 @@ class ModelConfig:
     n_clusters: int  # K, number of clusters; the data set's number of classes unless set
 
     def check(self, data: DataSpec) -> None:
-        """Raise ValueError if these values do not suit the data; values that suit none belong in `__post_init__`."""
+        """Raise ValueError if these values do not suit the data; values that suit none belong in
+        `__post_init__`.
+        """
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,10 @@ class Stage:
 
     Attributes:
         name: shown in the progress bar and the record; curves and seconds are stored under it.
-        step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns its losses
-            as scalar tensors. It must be capturable as a CUDA graph: static shapes, no `.item()`, no branch on a
-            tensor's value, random numbers drawn on the device from the default generator.
+        step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns
+        its losses
+            as scalar tensors. It must be capturable as a CUDA graph: static shapes, no `.item()`, no branch
+            on a tensor's value, random numbers drawn on the device from the default generator.
         steps: number of minibatches.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
@@ -110,7 +115,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Action:
-    """Something done once between two stages, e.g. fitting a mixture to the latents of all training points."""
+    """Something done once between two stages, e.g. fitting a mixture to the latents of all training
+    points.
+    """
 
     name: str
     run: Callable[[], object]
@@ -119,18 +126,25 @@ class Action:
 class ClusteringModel(nn.Module, ABC):
     """A generative clustering model (or a baseline), built from a data spec and a config alone.
 
-    Attributes: `data` and `config`, as given to `__init__`, which a subclass calls first: super().__init__(data, config).
+    Attributes: `data` and `config`, as given to `__init__`, which a subclass calls first:
+    super().__init__(data, config).
 
-    Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it. Optimisers
-    and learning-rate schedulers are attributes set in `__init__`; the Trainer finds them there for its checkpoints.
+    Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it.
+    Optimisers and learning-rate schedulers are attributes set in `__init__`; the Trainer finds them there for
+    its checkpoints.
 
     Class attributes:
         name: what the user types.
         Config: the model's dataclass of hyper-parameters, a `ModelConfig`.
-        presets: {data set name, or "image" or "vector" for others of that kind, or "*" for all others: {field: value}},
+        presets: {data set name, or "image" or "vector" for others of that kind, or "*" for all others:
+        {field: value}},
             what differs per data set at the paper's budget.
-        quick: the same for the `quick` budget, on top of the preset: about 100 s on one CPU core for digits, two
-            to ten minutes for MNIST.
+        hour: the same for the `hour` budget, on top of the preset: about one hour of one CPU core a run on
+        data of MNIST's
+            size, with networks as near to the paper's as that allows.
+        quick: the same for the `quick` budget, on top of hour: about 100 s on one CPU core for digits, two to
+        ten minutes
+            for MNIST.
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
         min_clusters: the smallest K that makes sense.
     """
@@ -138,6 +152,7 @@ class ClusteringModel(nn.Module, ABC):
     name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    hour: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     smoke: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     min_clusters: ClassVar[int] = 2
@@ -159,19 +174,21 @@ class ClusteringModel(nn.Module, ABC):
             x: all training points as they are stored, (N, *shape), uint8 or float32, on the model's device.
                `as_float` and `map_batches` convert.
 
-        Only describes: it is run through once, before training. What changes the model happens inside a `Stage` or
-        an `Action`, so that a killed run can continue at any of them.
+        Only describes: it is run through once, before training. What changes the model happens inside a
+        `Stage` or an `Action`, so that a killed run can continue at any of them.
         """
 
     @abstractmethod
     def log_assign(self, x: Tensor) -> Tensor:
-        """(B, K) log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard assignments."""
+        """(B, K) log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard
+        assignments.
+        """
 
     def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
         """The model's assignment rules by name, the neutral protocol's first.
 
-        Each maps all stored points (N, *shape) to (N, K') log-probabilities. A model with one rule, `log_assign`,
-        leaves this as it is.
+        Each maps all stored points (N, *shape) to (N, K') log-probabilities. A model with one rule,
+        `log_assign`, leaves this as it is.
         """
         return {"default": lambda x: self.map_batches(self.log_assign, x)}
 
@@ -180,7 +197,9 @@ class ClusteringModel(nn.Module, ABC):
         raise Unsupported(f"{self.name} has no embedding")
 
     def sample(self, n: int, cluster: int | None = None) -> Tensor:
-        """(n, *shape) new points in the data's value range, of one cluster or of the whole model. Optional."""
+        """(n, *shape) new points in the data's value range, of one cluster or of the whole model.
+        Optional.
+        """
         raise Unsupported(f"{self.name} cannot sample")
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -188,7 +207,8 @@ class ClusteringModel(nn.Module, ABC):
         raise Unsupported(f"{self.name} cannot reconstruct")
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        """Further label-free measurements of the trained model, for its record: numbers, text, or lists of them.
+        """Further label-free measurements of the trained model, for its record: numbers, text, or lists of
+        them.
 
         Args:
             x: all stored training points, as in `stages`.
@@ -227,13 +247,15 @@ class Dataset(ABC):
     Class attributes:
         name, title: what the user types, and what a table's heading says.
         source, licence: where it is from, and under which terms.
-        splits: names of its parts. The first is the one that models are trained on; a data set without a split has
+        splits: names of its parts. The first is the one that models are trained on; a data set without a
+        split has
             the single part "all", which is trained on and evaluated.
         shape: of one point, (C, H, W) or (D,).
         value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
         n_classes: number of classes, None where labels are absent.
         preprocessing: what was done to the values of the files, and who does it so; goes into every record.
-        digests: {"train.x": SHA-256, ...} of what `x` and `y` return (`array_digest`), where they are known beforehand.
+        digests: {"train.x": SHA-256, ...} of what `x` and `y` return (`array_digest`), where they are known
+        beforehand.
     """
 
     name: str
@@ -270,7 +292,9 @@ class Dataset(ABC):
         return "SHA-256 of the arrays" if self.digests else "none needed"
 
     def caveat(self) -> str | None:
-        """What a reader of results on these very files must know, e.g. that a copy is not exact; goes into every record."""
+        """What a reader of results on these very files must know, e.g. that a copy is not exact; goes into
+        every record.
+        """
         return None
 
 

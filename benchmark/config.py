@@ -1,4 +1,6 @@
-"""Hyper-parameters: one frozen dataclass per model, resolved from defaults, presets, budget and the user's overrides."""
+"""Hyper-parameters: one frozen dataclass per model, resolved from defaults, presets, budget and the user's
+overrides.
+"""
 
 import dataclasses
 import inspect
@@ -15,9 +17,15 @@ from benchmark.protocols import BUDGETS
 
 
 def resolve(
-    model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str, overrides: Mapping[str, str]
+    model: type[ClusteringModel],
+    data: DataSpec,
+    n_classes: int | None,
+    budget: str,
+    overrides: Mapping[str, str],
 ) -> ModelConfig:
-    """The config of one run: the class's defaults, its preset for the data set, its smaller budgets, the overrides.
+    """The config of one run: the class's defaults, its preset for the data set, its smaller budgets one on
+    top of
+    the other down to the one asked for, the overrides.
 
     Args:
         overrides: {field: text}, as typed by the user; converted by the field's type.
@@ -27,7 +35,7 @@ def resolve(
     values: dict[str, Any] = {}
     if n_classes is not None:
         values["n_clusters"] = n_classes
-    for table in (model.presets, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
+    for table in (model.presets, model.hour, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
         values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
     hints = typing.get_type_hints(model.Config)
     for field, text in overrides.items():
@@ -35,11 +43,17 @@ def resolve(
             raise unknown(f"hyper-parameter of {model.name}", field, hints)
         values[field] = _convert(text, hints[field], f"{model.name}.{field}")
     if "n_clusters" not in values:
-        raise UserError(f"{data.name} has no labels, so the number of clusters must be given: --clusters K (CLUSTERS=K)")
+        raise UserError(
+            f"{data.name} has no labels, so the number of clusters must be given: --clusters K (CLUSTERS=K)"
+        )
     if values["n_clusters"] < model.min_clusters:
-        raise UserError(f"the number of clusters is {values['n_clusters']}, expected at least {model.min_clusters}")
+        raise UserError(
+            f"the number of clusters is {values['n_clusters']}, expected at least {model.min_clusters}"
+        )
     if values["n_clusters"] > data.n:
-        raise UserError(f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for")
+        raise UserError(
+            f"{data.name} has {data.n} points, fewer than the {values['n_clusters']} clusters asked for"
+        )
     try:
         config = model.Config(**values)
         _check_ranges(config)
@@ -78,7 +92,9 @@ def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelC
 
 
 def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
-    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's line."""
+    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's
+    line.
+    """
     comments: dict[str, str] = {}
     for cls in reversed(config.__mro__[:-1]):
         for line in inspect.getsource(cls).splitlines():
@@ -100,7 +116,9 @@ def _convert(text: str, kind: Any, name: str) -> Any:
 
 
 def _parse(text: str, kind: Any) -> Any:
-    """`text` as a value of the field's type: int, float, bool, str, Literal, tuple[T, ...], or one of these or None."""
+    """`text` as a value of the field's type: int, float, bool, str, Literal, tuple[T, ...], or one of these
+    or None.
+    """
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return None if text.lower() == "none" else _parse(text, args[0])

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something that was asked for is not possible. The text says what was given, what was expected, what to do."""
+    """Something that was asked for is not possible. The text says what was given, what was expected, what to
+    do.
+    """
 
 
 class Diverged(Exception):

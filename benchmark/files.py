@@ -1,4 +1,6 @@
-"""Files that are there whole or not at all, locks between processes, and digests of plain data. Imports no torch."""
+"""Files that are there whole or not at all, locks between processes, and digests of plain data. Imports no
+torch.
+"""
 
 import contextlib
 import errno
@@ -17,7 +19,8 @@ import numpy as np
 
 @contextlib.contextmanager
 def whole_file(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """A file open for writing that takes its place when the block ends: whole, also when the disk is full or the
+    """A file open for writing that takes its place when the block ends: whole, also when the disk is full or
+    the
     power goes, or not at all."""
     # Several machines may share the folder, so a process number alone is not unique.
     temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
@@ -52,11 +55,12 @@ def digest(values: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """A file that is about to be made in a cache, held against other processes; however this one ends, the system
+    """A file that is about to be made in a cache, held against other processes; however this one ends, the
+    system
     lets go of it.
 
-    In a folder that can't be written there is nothing to be made, and nothing to hold. On a file system without locks
-    the file may be made twice.
+    In a folder that can't be written there is nothing to be made, and nothing to hold. On a file system
+    without locks the file may be made twice.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError, NotImplementedError):
@@ -76,7 +80,8 @@ def best_effort_cache(path: Path) -> Iterator[None]:
 
 
 def make_cache_folder(folder: Path) -> None:
-    """Make a folder of a cache, but not where its user has taken away the right to write, which root would not notice.
+    """Make a folder of a cache, but not where its user has taken away the right to write, which root would
+    not notice.
 
     Raises:
         OSError: there it can't be made.

@@ -38,15 +38,20 @@ def curves(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     One row per stage, one panel per loss: losses differ in scale, and a small one may be the telling one.
 
     Args:
-        runs: for each, its rows {"stage", "step", loss: value}; a run that was stopped early bounds the others.
+        runs: for each, its rows {"stage", "step", loss: value}; a run that was stopped early bounds the
+        others.
     """
     stages = list(dict.fromkeys(row["stage"] for row in runs[0]))
     parts = {stage: [[row for row in rows if row["stage"] == stage] for rows in runs] for stage in stages}
-    losses = {s: [k for k, v in parts[s][0][0].items() if k not in ("stage", "step") and v != ""] for s in stages}
+    losses = {
+        s: [k for k, v in parts[s][0][0].items() if k not in ("stage", "step") and v != ""] for s in stages
+    }
     columns = max(map(len, losses.values()))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.2 * columns, 1.9 * len(stages)), layout="constrained")
-        for row_of_axes, stage in zip(figure.subplots(len(stages), columns, squeeze=False), stages, strict=True):
+        for row_of_axes, stage in zip(
+            figure.subplots(len(stages), columns, squeeze=False), stages, strict=True
+        ):
             shortest = min(map(len, parts[stage]))
             steps = [int(row["step"]) for row in parts[stage][0][:shortest]]
             for axes, name in zip(row_of_axes, losses[stage], strict=False):
@@ -90,7 +95,9 @@ def _as_array(images: Any) -> np.ndarray:
 
 
 def contact_sheet(title: str, x: np.ndarray, y: np.ndarray | None) -> Figure:
-    """Images (N, C, H, W): the first of every class, one row per class. Vectors (N, D): the mean of every class."""
+    """Images (N, C, H, W): the first of every class, one row per class. Vectors (N, D): the mean of every
+    class.
+    """
     classes = np.zeros(len(x), dtype=int) if y is None else y
     rows = [x[classes == k] for k in np.unique(classes)]
     if x.ndim == 2:
@@ -113,13 +120,17 @@ def contact_sheet(title: str, x: np.ndarray, y: np.ndarray | None) -> Figure:
 
 
 def confusion(table: Sequence[Sequence[int]]) -> Figure:
-    """Counts of points by class and cluster, clusters in the order of the classes that they are matched with."""
+    """Counts of points by class and cluster, clusters in the order of the classes that they are matched
+    with.
+    """
     counts = np.asarray(table)  # (K, classes)
     matched, classes = linear_sum_assignment(counts, maximize=True)
     order = [*matched[np.argsort(classes)], *sorted(set(range(len(counts))) - set(matched))]
     shares = counts[order].T / np.maximum(1, counts.sum(axis=0))[:, None]  # (classes, K)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(0.8 + 0.26 * shares.shape[1], 0.7 + 0.26 * shares.shape[0]), layout="constrained")
+        figure = Figure(
+            figsize=(0.8 + 0.26 * shares.shape[1], 0.7 + 0.26 * shares.shape[0]), layout="constrained"
+        )
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (i, j), share in np.ndenumerate(shares):
@@ -149,8 +160,12 @@ def embedding(path: Path) -> Figure | None:
         views = {"principal components": PCA(2).fit_transform(z), "t-SNE": tsne.fit_transform(z)}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.6 * len(views), 2.6), layout="constrained")
-        for axes, (title, points) in zip(figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True):
-            axes.scatter(points[:, 0], points[:, 1], c=cluster % 20, cmap="tab20", vmin=0, vmax=19, s=3, linewidths=0)
+        for axes, (title, points) in zip(
+            figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True
+        ):
+            axes.scatter(
+                points[:, 0], points[:, 1], c=cluster % 20, cmap="tab20", vmin=0, vmax=19, s=3, linewidths=0
+            )
             axes.set(title=title, xticks=[], yticks=[])
     return figure
 
@@ -166,7 +181,9 @@ def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
         for i, (name, runs) in enumerate(scores.items()):
             seconds, quality = np.array(runs).T
             axes.scatter(seconds, quality, s=8, color=f"C{i % 10}", alpha=0.5, linewidths=0)
-            axes.plot(seconds.mean(), quality.mean(), "o", color=f"C{i % 10}", markersize=5, label=labels[name])
+            axes.plot(
+                seconds.mean(), quality.mean(), "o", color=f"C{i % 10}", markersize=5, label=labels[name]
+            )
         axes.set(xlabel="seconds per run", ylabel="ACC")
         every = [seconds for runs in scores.values() for seconds, _ in runs]
         if min(every) > 0 and max(every) > 10 * min(every):
@@ -179,14 +196,22 @@ def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
 
 
 def critical_difference_diagram(ranks: Mapping[str, float], width: float, datasets: int) -> Figure:
-    """Mean ranks on a line; models whose ranks differ by less than the critical difference are joined (Demsar 2006)."""
+    """Mean ranks on a line; models whose ranks differ by less than the critical difference are joined (Demsar
+    2006).
+    """
     order = sorted(ranks, key=lambda name: ranks[name])
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5, 1 + 0.25 * len(ranks)), layout="constrained")
         axes = figure.subplots()
         for i, name in enumerate(order):
             axes.plot(ranks[name], i, "o", color="C0", markersize=4)
-            axes.annotate(f"{name} {ranks[name]:.2f}", (ranks[name], i), xytext=(6, 0), textcoords="offset points", va="center")
+            axes.annotate(
+                f"{name} {ranks[name]:.2f}",
+                (ranks[name], i),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+            )
         reach = -1
         for i, name in enumerate(order):
             last = max(j for j, other in enumerate(order) if ranks[other] - ranks[name] <= width)
@@ -194,6 +219,8 @@ def critical_difference_diagram(ranks: Mapping[str, float], width: float, datase
                 axes.plot([ranks[name]] * 2, [i - 0.2, last + 0.2], color="C3", linewidth=2, alpha=0.6)
                 reach = last
         axes.set(ylim=(len(order) - 0.5, -0.8), yticks=[], xlim=(0.8, len(order) + 0.9), xlabel="mean rank")
-        axes.set_title(f"critical difference {width:.2f} ({datasets} data sets); lines join what is not separable")
+        axes.set_title(
+            f"critical difference {width:.2f} ({datasets} data sets); lines join what is not separable"
+        )
         axes.spines["left"].set_visible(False)
     return figure

@@ -1,9 +1,10 @@
-"""The protocols, how a data set is divided into what is fitted and what is evaluated; and the budgets. No torch.
+"""The protocols, how a data set is divided into what is fitted and what is evaluated; and the budgets. No
+torch.
 
 docs/papers.md says which paper does what; benchmark/data/splits.py does the dividing.
 """
 
-BUDGETS = ("paper", "quick", "smoke")  # each one's settings are on top of those before it
+BUDGETS = ("paper", "hour", "quick", "smoke")  # each one's settings are on top of those before it
 
 PROTOCOLS = {
     "neutral": "fitted on the training split, without labels",

@@ -1,7 +1,8 @@
-"""Finds models and data sets by name: the folders models/ and datasets/, installed entry points, and --plugin files.
+"""Finds models and data sets by name: the folders models/ and datasets/, installed entry points, and --plugin
+files.
 
-A plugin that can't be imported is kept as a failure with its reason: `list` shows it, and it is fatal only when
-something that was asked for can't be found otherwise.
+A plugin that can't be imported is kept as a failure with its reason: `list` shows it, and it is fatal only
+when something that was asked for can't be found otherwise.
 """
 
 import importlib
@@ -52,7 +53,9 @@ class Registry:
         table: dict[str, type] = self.models if issubclass(cls, ClusteringModel) else self.datasets
         other = table.get(cls.name)
         if other is not None and other is not cls:
-            raise UserError(f"the name {cls.name!r} is taken by {other.__module__}, {cls.__module__} must choose another")
+            raise UserError(
+                f"the name {cls.name!r} is taken by {other.__module__}, {cls.__module__} must choose another"
+            )
         table[cls.name] = cls
 
     def model(self, name: str) -> type[ClusteringModel]:
@@ -62,7 +65,9 @@ class Registry:
         """The data set of that name; a name that ends in .npz is a file of the user's own."""
         if name.endswith(".npz"):
             if (own := name_of(Path(name))) in {*self.datasets, "image", "vector"}:
-                raise UserError(f"{name} would get the settings and tables of {own!r} data; give the file another name")
+                raise UserError(
+                    f"{name} would get the settings and tables of {own!r} data; give the file another name"
+                )
             return NpzDataset(Path(name))
         return self._find("data set", name, self.datasets)(folder)
 
@@ -112,6 +117,10 @@ def _plugin_classes(module: ModuleType) -> Iterator[type[ClusteringModel] | type
             if not isinstance(getattr(cls, "name", None), str):
                 raise UserError(f'{cls.__name__} needs a class attribute name = "..."')
             config = getattr(cls, "Config", None)
-            if issubclass(cls, ClusteringModel) and not (inspect.isclass(config) and issubclass(config, ModelConfig)):
-                raise UserError(f"{cls.__name__}.Config must be a dataclass that extends benchmark.api.ModelConfig")
+            if issubclass(cls, ClusteringModel) and not (
+                inspect.isclass(config) and issubclass(config, ModelConfig)
+            ):
+                raise UserError(
+                    f"{cls.__name__}.Config must be a dataclass that extends benchmark.api.ModelConfig"
+                )
             yield cls

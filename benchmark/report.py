@@ -1,4 +1,6 @@
-"""One self-contained HTML page of everything under a results folder: tables, pictures, failures, provenance. Imports no torch."""
+"""One self-contained HTML page of everything under a results folder: tables, pictures, failures, provenance.
+Imports no torch.
+"""
 
 import base64
 import json
@@ -17,7 +19,14 @@ from benchmark.papers import published
 from benchmark.papers.runs import studies
 from benchmark.papers.tables import MEMORY, paper_tables, study_tables
 from benchmark.records.run import Record
-from benchmark.records.select import as_typed, compared_metrics, compared_split, newest_per_config, row_names, score
+from benchmark.records.select import (
+    as_typed,
+    compared_metrics,
+    compared_split,
+    newest_per_config,
+    row_names,
+    score,
+)
 from benchmark.records.store import all_records, read_curves
 from benchmark.tables import significance, statistics
 from benchmark.tables.means import build
@@ -25,14 +34,19 @@ from benchmark.tables.statistics import DIAGRAM_DATASETS
 from benchmark.tables.table import DASH, Table
 
 TEMPLATE = Path(__file__).with_name("report.html")
-RUN_PICTURES = {"samples": "samples, one row per cluster", "reconstructions": "data and their reconstructions in pairs"}
+RUN_PICTURES = {
+    "samples": "samples, one row per cluster",
+    "reconstructions": "data and their reconstructions in pairs",
+}
 LOG_LINES = 40
 
 Runs = list[tuple[Path, Record]]
 
 
 def write_report(results: Path) -> Path:
-    """Write results/report.html, and its pictures as PNG and PDF into results/figures; returns the page's path."""
+    """Write results/report.html, and its pictures as PNG and PDF into results/figures; returns the page's
+    path.
+    """
     found = list(all_records(results))
     page = _page(results, found)
     write_atomically(results / "report.html", page)
@@ -63,7 +77,13 @@ def _order(group: tuple[tuple[str, str, str], Runs]) -> tuple[str, bool, str, st
 
 
 def _summary(records: Sequence[Record]) -> str:
-    commits = sorted({str(r.get("provenance", {}).get("commit"))[:7] for r in records if r.get("provenance", {}).get("commit")})
+    commits = sorted(
+        {
+            str(r.get("provenance", {}).get("commit"))[:7]
+            for r in records
+            if r.get("provenance", {}).get("commit")
+        }
+    )
     dates = sorted(r["started"][:10] for r in records if r.get("started"))
     good = sum(r["status"] == "ok" for r in records)
     text = f"{_count(len(records), 'run')}, {good} of them ended well"
@@ -80,9 +100,13 @@ def _section(results: Path, name: tuple[str, str, str], group: Runs) -> dict[str
     names = row_names(newest)
     anchors = {row: f"record-{digest}" for digest, row in names.items()}
     commands = _run_command(dataset, protocol, budget, newest)
-    tables = [_table(t, "Results", anchors, f"{commands}\n{_tables_command(results)}") for t in build(records)]
-    tables += [_table(t, "Which models can be told apart", anchors, _tables_command(results))
-               for t in significance.comparison_tables(records)]  # fmt: skip
+    tables = [
+        _table(t, "Results", anchors, f"{commands}\n{_tables_command(results)}") for t in build(records)
+    ]
+    tables += [
+        _table(t, "Which models can be told apart", anchors, _tables_command(results))
+        for t in significance.comparison_tables(records)
+    ]
     id_ = f"{dataset}-{protocol}-{budget}"
     pictures = []
     if costs := run_costs(newest, names):
@@ -98,7 +122,9 @@ def _section(results: Path, name: tuple[str, str, str], group: Runs) -> dict[str
 
 
 def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]:
-    """Curves over all seeds; the rest of the first seed that ended well, which is not chosen by its result."""
+    """Curves over all seeds; the rest of the first seed that ended well, which is not chosen by its
+    result.
+    """
     if not runs:
         return []
     found = []
@@ -116,7 +142,11 @@ def _model_pictures(folder: Path, name: str, runs: Runs) -> list[dict[str, str]]
         where = "" if split == "all" else f" on the {split} split"
         found.append(_picture(path, f"classes and clusters{where}, {seed}"))
     if (figure := plots.embedding(first / "embedding.npz")) is not None:
-        found.append(_picture(plots.save(figure, folder, f"{name}-embedding"), f"embedding, coloured by cluster, {seed}"))
+        found.append(
+            _picture(
+                plots.save(figure, folder, f"{name}-embedding"), f"embedding, coloured by cluster, {seed}"
+            )
+        )
     return found
 
 
@@ -136,8 +166,12 @@ def _overall(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
             width = statistics.critical_difference(len(ranks), datasets)
             figure = plots.critical_difference_diagram(ranks, width, datasets)
             path = plots.save(figure, results / "figures", f"overall-{budget}-critical-difference")
-            p = statistics.friedman_test(np.array([[x.mean() for x in by_dataset.values()] for by_dataset in scores.values()]))
-            part["picture"] = _picture(path, f"critical-difference diagram (Friedman test: p = {p:.2g}; Nemenyi test at 5 %)")
+            p = statistics.friedman_test(
+                np.array([[x.mean() for x in by_dataset.values()] for by_dataset in scores.values()])
+            )
+            part["picture"] = _picture(
+                path, f"critical-difference diagram (Friedman test: p = {p:.2g}; Nemenyi test at 5 %)"
+            )
         found.append(part)
         if (pairs := significance.pairwise_table(records, budget)) is not None:
             found.append(_table(pairs, f"Pairs of models, {budget} budget", {}, _tables_command(results)))
@@ -151,7 +185,10 @@ def _papers(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
         runs = "\n".join(f"make bench DATASET={d} PROTOCOL=paper MODELS={paper.model}" for d in datasets)
         for table in paper_tables(paper, records):
             command = f"{runs}\n{_tables_command(results, f'--paper {paper.name}')}"
-            found.append(_table(table, table.heading.strip("# "), {}, command) | {"open": bool(table.values["n"].sum())})
+            found.append(
+                _table(table, table.heading.strip("# "), {}, command)
+                | {"open": bool(table.values["n"].sum())}
+            )
     for study in studies().values():
         for table in study_tables(study, records):
             command = f"make bench STUDY={study.name}\n{_tables_command(results, f'--study {study.name}')}"
@@ -163,8 +200,16 @@ def _failure(folder: Path, record: Record) -> dict[str, str]:
     log = folder / "log.txt"
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
     key = record["key"]
-    title = f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget, seed {record['seed']}"
-    return {"title": title, "status": record["status"], "error": str(record.get("error", "")), "log": "\n".join(lines)}
+    title = (
+        f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget, seed"
+        f" {record['seed']}"
+    )
+    return {
+        "title": title,
+        "status": record["status"],
+        "error": str(record.get("error", "")),
+        "log": "\n".join(lines),
+    }
 
 
 def _records(results: Path, found: Runs) -> list[dict[str, Any]]:
@@ -179,13 +224,25 @@ def _records(results: Path, found: Runs) -> list[dict[str, Any]]:
         for folder, record in sorted(runs, key=lambda run: run[1]["seed"]):
             row = _record_row(record) | {"record": str(folder.relative_to(results) / "record.json")}
             failed = "" if record["status"] == "ok" else "failed"
-            rows.append([{"text": text, "classes": failed if name == "status" else "", "link": ""} for name, text in row.items()])
+            rows.append(
+                [
+                    {"text": text, "classes": failed if name == "status" else "", "link": ""}
+                    for name, text in row.items()
+                ]
+            )
         made = f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget"
         title = f"{made}: {_count(len(runs), 'record')}"
-        blocks.append({
-            "id": f"record-{digest}", "title": f"{title}, digest {digest}", "config": json.dumps(key["config"]), "rows": rows,
-            "columns": [{"name": name, "number": False} for name in row], "notes": [], "commands": "",
-        })  # fmt: skip
+        blocks.append(
+            {
+                "id": f"record-{digest}",
+                "title": f"{title}, digest {digest}",
+                "config": json.dumps(key["config"]),
+                "rows": rows,
+                "columns": [{"name": name, "number": False} for name in row],
+                "notes": [],
+                "commands": "",
+            }
+        )
     return blocks
 
 
@@ -198,22 +255,34 @@ def _record_row(record: Record) -> dict[str, str]:
         "ACC": DASH if accuracy is None else f"{accuracy:.4f}",
         "seconds": f"{sum(record.get('seconds', {}).values()):.1f}",
         "started": str(record.get("started", DASH)),
-        "commit": f"{made['commit'][:7]}{' (changed)' if made.get('dirty') else ''}" if made.get("commit") else DASH,
+        "commit": (
+            f"{made['commit'][:7]}{' (changed)' if made.get('dirty') else ''}" if made.get("commit") else DASH
+        ),
         "machine": str(made.get("gpu") or made.get("cpu") or DASH),
-        "versions": ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items()) or DASH,
+        "versions": (
+            ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items()) or DASH
+        ),
     }
 
 
 def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) -> dict[str, Any]:
     """A table as the template takes it; names of models in the first column link to their records."""
-    columns = [{"name": str(name), "number": i >= table.numbers_from} for i, name in enumerate(table.shown.columns)]
+    columns = [
+        {"name": str(name), "number": i >= table.numbers_from} for i, name in enumerate(table.shown.columns)
+    ]
     rows = []
     for values in table.shown.itertuples(index=False):
         cells = []
         for i, value in enumerate(map(str, values)):
             classes = ["number"] if i >= table.numbers_from else []
             classes += ["memory"] if MEMORY in value else []
-            cells.append({"text": value, "classes": " ".join(classes), "link": anchors.get(value, "") if i == 0 else ""})
+            cells.append(
+                {
+                    "text": value,
+                    "classes": " ".join(classes),
+                    "link": anchors.get(value, "") if i == 0 else "",
+                }
+            )
         rows.append(cells)
     return {"title": title, "columns": columns, "rows": rows, "notes": table.notes, "commands": commands}
 
@@ -231,11 +300,16 @@ def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Rec
         models = sorted({r["key"]["model"] for r in group})
         seeds = max(r["seed"] for r in group) + 1
         if settings == "{}":
-            lines.append(f"make bench DATASET={dataset} MODELS={','.join(models)} SEEDS={seeds} BUDGET={budget}")
+            lines.append(
+                f"make bench DATASET={dataset} MODELS={','.join(models)} SEEDS={seeds} BUDGET={budget}"
+            )
             continue
         for model in models:
             options = " ".join(f"--set {model}.{k}={as_typed(v)}" for k, v in json.loads(settings).items())
-            lines.append(f"make bench DATASET={dataset} MODELS={model} SEEDS={seeds} BUDGET={budget} ARGS={shlex.quote(options)}")
+            lines.append(
+                f"make bench DATASET={dataset} MODELS={model} SEEDS={seeds} BUDGET={budget}"
+                f" ARGS={shlex.quote(options)}"
+            )
     return "\n".join(lines)
 
 

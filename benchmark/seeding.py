@@ -1,9 +1,9 @@
 """The random streams of a run: each use of randomness has its own, derived from the run's seed.
 
-    init   weights, drawn while the model is built
-    noise  everything drawn in a training step or an `Action` (torch's default generator, saved in checkpoints)
-    order  which points form a minibatch; a function of seed, stage and epoch, so it needs no state
-    eval   samples and whatever else is drawn after training
+init   weights, drawn while the model is built
+noise  everything drawn in a training step or an `Action` (torch's default generator, saved in checkpoints)
+order  which points form a minibatch; a function of seed, stage and epoch, so it needs no state
+eval   samples and whatever else is drawn after training
 """
 
 import numpy as np

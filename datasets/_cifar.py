@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100: the binary files, or the pickles that torchvision keeps; in an archive or unpacked.
 
-Both forms hold the same images in the same order. What is checked is the SHA-1 of each binary file, to which a pickle
-is converted first, so that any container with the right content will do.
+Both forms hold the same images in the same order. What is checked is the SHA-1 of each binary file, to which
+a pickle is converted first, so that any container with the right content will do.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ class CifarDataset(FileDataset):
         labels: names of the label columns in the pickles, in the order of the binary records.
         label: which of them counts.
         sha1: of the binary files, in the order of `members`, the test file last.
-        inexact: {SHA-1: what is wrong} of known copies that are not exact, but are accepted for want of better ones.
+        inexact: {SHA-1: what is wrong} of known copies that are not exact, but are accepted for want of
+        better ones.
     """
 
     shape = (3, 32, 32)
@@ -44,7 +45,9 @@ class CifarDataset(FileDataset):
         form, path = self.locate(self.files[0])
         part = slice(-1) if split == "train" else slice(-1, None)
         x, y = [], []
-        for (name, data), sha1 in zip(read_members(path, form.members[part]).items(), self.sha1[part], strict=True):
+        for (name, data), sha1 in zip(
+            read_members(path, form.members[part]).items(), self.sha1[part], strict=True
+        ):
             if not name.endswith(".bin"):
                 data = self._from_pickle(data, f"{name} in {path}")
             found = hashlib.sha1(data).hexdigest()
@@ -52,8 +55,8 @@ class CifarDataset(FileDataset):
                 self._caveat = self.inexact[found]
             elif found != sha1:
                 raise UserError(
-                    f"{name} in {path} is not what was published: the SHA-1 of its records is {found[:16]}..., expected "
-                    f"{sha1[:16]}...; delete it to have it downloaded again"
+                    f"{name} in {path} is not what was published: the SHA-1 of its records is"
+                    f" {found[:16]}..., expected {sha1[:16]}...; delete it to have it downloaded again"
                 )
             records = np.frombuffer(data, dtype=np.uint8).reshape(-1, len(self.labels) + PIXELS)
             x.append(records[:, -PIXELS:])
@@ -73,15 +76,28 @@ class CifarDataset(FileDataset):
             batch = ArraysOnly(io.BytesIO(data), encoding="latin1").load()
             columns = [np.asarray(batch[name], dtype=np.uint8)[:, None] for name in self.labels]
             return np.concatenate([*columns, np.asarray(batch["data"], dtype=np.uint8)], axis=1).tobytes()
-        except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (
+            pickle.UnpicklingError,
+            EOFError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+        ) as error:
             raise UserError(f"{where} is not a batch of CIFAR images: {error!r}") from error
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Reads pickles of plain containers and numpy arrays. Whatever else a pickle would create or call is refused."""
+    """Reads pickles of plain containers and numpy arrays. Whatever else a pickle would create or call is
+    refused.
+    """
 
     def find_class(self, module: str, name: str) -> object:
-        if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
+        if (module, name) in (
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+        ):
             return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)

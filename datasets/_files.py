@@ -1,4 +1,6 @@
-"""Data sets that are kept as files: found in the data folder, downloaded from mirrors, verified, never unpacked to disk."""
+"""Data sets that are kept as files: found in the data folder, downloaded from mirrors, verified, never
+unpacked to disk.
+"""
 
 import gzip
 import hashlib
@@ -34,10 +36,12 @@ class Remote:
     Attributes:
         name: of the file in the data folder.
         urls: its public homes, tried in order; none if it can't be downloaded automatically.
-        digest: "sha256:..." or "md5:..." of the file; None where none is known, or where several containers (a gzip
+        digest: "sha256:..." or "md5:..." of the file; None where none is known, or where several containers
+        (a gzip
             file packed anew) hold the same, which the digests of the arrays then show.
         members: paths in the archive of what is read; the archive may also lie unpacked in the folder.
-        instead: other files with the same content that are taken where this one is not there; never downloaded.
+        instead: other files with the same content that are taken where this one is not there; never
+        downloaded.
     """
 
     name: str
@@ -58,7 +62,8 @@ class FileDataset(Dataset):
     """A data set read from files. Subclasses state the files, and read a split of them.
 
     Class attributes:
-        folders: where in the data folder the files may lie; downloads go to the first. "" is the folder itself, where
+        folders: where in the data folder the files may lie; downloads go to the first. "" is the folder
+        itself, where
             torchvision keeps some.
         files: what is needed.
         by_hand: how to get the files that have no address.
@@ -83,7 +88,9 @@ class FileDataset(Dataset):
             check_gzip(path)
         if file.members:
             names = member_names(path)
-            if absent := [m for m in file.members if m not in names and not any(n.startswith(f"{m}/") for n in names)]:
+            if absent := [
+                m for m in file.members if m not in names and not any(n.startswith(f"{m}/") for n in names)
+            ]:
                 raise UserError(f"{path} does not contain {', '.join(absent)}")
 
     def missing(self) -> str | None:
@@ -95,7 +102,10 @@ class FileDataset(Dataset):
         if not all(file.urls for file in absent):
             return f"{names}; {self.by_hand}, and put into {place}"
         homes = ", ".join(dict.fromkeys(file.urls[0].rsplit("/", 1)[0] for file in absent))
-        return f"{names}; `python -m benchmark data fetch {self.name}` downloads, or put into {place} (from {homes})"
+        return (
+            f"{names}; `python -m benchmark data fetch {self.name}` downloads, or put into {place} (from"
+            f" {homes})"
+        )
 
     def fetch(self) -> None:
         for file in self.files:
@@ -112,7 +122,11 @@ class FileDataset(Dataset):
             form, path = self.find(file) or (file, None)
             unpacked = path is not None and path.is_dir()  # of which no digest is known
             kinds.add(form.digest.split(":")[0] if form.digest and not unpacked else None)
-        return "unknown" if None in kinds else f"{', '.join(sorted(map(str, kinds))).upper().replace('SHA', 'SHA-')} of the files"
+        return (
+            "unknown"
+            if None in kinds
+            else f"{', '.join(sorted(map(str, kinds))).upper().replace('SHA', 'SHA-')} of the files"
+        )
 
     def x(self, split: str) -> np.ndarray:
         return self._load(split)[0]
@@ -147,9 +161,14 @@ class FileDataset(Dataset):
             what = f"{self.title} in {self.folder}, {split} part,"
             if x.shape[1:] != self.shape or x.dtype not in (np.uint8, np.float32):
                 expected = ", ".join(map(str, self.shape))
-                raise UserError(f"{what} has points {x.dtype} {x.shape}, expected uint8 or float32 (N, {expected})")
+                raise UserError(
+                    f"{what} has points {x.dtype} {x.shape}, expected uint8 or float32 (N, {expected})"
+                )
             if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
-                raise UserError(f"{what} has {len(x)} points and labels {y.dtype} {y.shape}, expected an integer for every point")
+                raise UserError(
+                    f"{what} has {len(x)} points and labels {y.dtype} {y.shape}, expected an integer for"
+                    " every point"
+                )
             if self.n_classes is not None and (len(y) == 0 or y.min() < 0 or y.max() >= self.n_classes):
                 raise UserError(f"{what} has labels outside of its {self.n_classes} classes")
             if x.dtype == np.float32 and not np.isfinite(x).all():
@@ -168,10 +187,14 @@ class FileDataset(Dataset):
         except (UserError, MemoryError):
             raise
         except Exception as error:
-            raise UserError(f"{self.title} in {self.folder} can't be read: {type(error).__name__}: {error}") from error
+            raise UserError(
+                f"{self.title} in {self.folder} can't be read: {type(error).__name__}: {error}"
+            ) from error
 
     def _download(self, file: Remote) -> None:
-        """Fetch a file from the first home that has the right one; it appears in the data folder only when whole."""
+        """Fetch a file from the first home that has the right one; it appears in the data folder only when
+        whole.
+        """
         place = self.folder / self.folders[0]
         failures = []
         try:
@@ -187,21 +210,27 @@ class FileDataset(Dataset):
                     except (OSError, HTTPException, UserError) as error:
                         failures.append(f"{url}: {error}")
         except OSError as error:
-            raise UserError(f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA") from error
+            raise UserError(
+                f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA"
+            ) from error
         raise UserError(
-            f"{file.name} of {self.title} could not be downloaded; put it into {place}, or set DGCBENCH_DATA to a folder "
-            "that has it.\n  " + "\n  ".join(failures)
+            f"{file.name} of {self.title} could not be downloaded; put it into {place}, or set DGCBENCH_DATA"
+            " to a folder that has it.\n  " + "\n  ".join(failures)
         )
 
 
 def download(url: str, path: Path) -> None:
-    """Write what is at an address to `path`, with a progress bar on a terminal. Raises OSError or HTTPException."""
+    """Write what is at an address to `path`, with a progress bar on a terminal. Raises OSError or
+    HTTPException.
+    """
     if os.environ.get("DGCBENCH_OFFLINE"):
         raise OSError("DGCBENCH_OFFLINE is set")
     request = Request(url, headers={"User-Agent": "dgcbench"})
     with urlopen(request, timeout=TIMEOUT) as response, open(path, "wb") as file:
         expected = int(response.headers.get("Content-Length") or 0)
-        with tqdm(desc=path.name, total=expected or None, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        with tqdm(
+            desc=path.name, total=expected or None, unit="B", unit_scale=True, disable=None, leave=False
+        ) as bar:
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
@@ -218,13 +247,15 @@ def check_digest(file: Remote, path: Path) -> None:
         found = hashlib.file_digest(opened, kind).hexdigest()
     if found != expected:
         raise UserError(
-            f"{path} is not the file that it should be, or is truncated: its {kind} is {found[:16]}..., expected "
-            f"{expected[:16]}...; delete it to have it downloaded again"
+            f"{path} is not the file that it should be, or is truncated: its {kind} is {found[:16]}...,"
+            f" expected {expected[:16]}...; delete it to have it downloaded again"
         )
 
 
 def check_gzip(path: Path) -> None:
-    """Raise if a file is not a whole gzip file: servers answer with pages of text, and connections end too early."""
+    """Raise if a file is not a whole gzip file: servers answer with pages of text, and connections end too
+    early.
+    """
     try:
         with gzip.open(path) as file:
             while file.read(CHUNK):
@@ -237,7 +268,8 @@ def member_names(path: Path) -> set[str]:
     """Paths of the files in a zip or tar archive, or in a folder.
 
     Raises:
-        UserError: the archive is damaged, or has a path that leads out of the folder that it would be unpacked in.
+        UserError: the archive is damaged, or has a path that leads out of the folder that it would be
+        unpacked in.
     """
     if path.is_dir():
         return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
@@ -283,7 +315,9 @@ def _inside(path: Path, name: str) -> str:
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
     """An opened archive; damage that shows on reading becomes a UserError."""
-    opener: Callable[[Path], zipfile.ZipFile | tarfile.TarFile] = zipfile.ZipFile if path.suffix == ".zip" else tarfile.open
+    opener: Callable[[Path], zipfile.ZipFile | tarfile.TarFile] = (
+        zipfile.ZipFile if path.suffix == ".zip" else tarfile.open
+    )
     try:
         with opener(path) as archive:
             yield archive

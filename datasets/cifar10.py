@@ -4,7 +4,9 @@ from ._cifar import CifarDataset, cifar_files
 
 
 class Cifar10(CifarDataset):
-    """Photographs of 10 kinds of animals and vehicles: 50,000 training and 10,000 test images, 32x32 in colour."""
+    """Photographs of 10 kinds of animals and vehicles: 50,000 training and 10,000 test images, 32x32 in
+    colour.
+    """
 
     name = "cifar10"
     title = "CIFAR-10"
@@ -12,7 +14,10 @@ class Cifar10(CifarDataset):
     folders = ("cifar10", "cifar-10", "")
     files = cifar_files(
         10,
-        (*(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)), "cifar-10-batches-bin/test_batch.bin"),
+        (
+            *(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
+            "cifar-10-batches-bin/test_batch.bin",
+        ),
         (*(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)), "cifar-10-batches-py/test_batch"),
         "md5:c32a1d4ab5d03f1284b67883e8d87530",  # stated on the author's page
     )
@@ -26,6 +31,8 @@ class Cifar10(CifarDataset):
         "67eb016db431130d61cd03c7ad570b013799c88c",
     )
     inexact = {
-        "cbea4389ae3e377c0090406f1f786efe5ded9c7e": "CIFAR-10: 20 of the 10,000 test images are JPEG copies, off by about "
-        "5 grey levels; all others, and all labels, are exact",
+        "cbea4389ae3e377c0090406f1f786efe5ded9c7e": (
+            "CIFAR-10: 20 of the 10,000 test images are JPEG copies, off by about "
+            "5 grey levels; all others, and all labels, are exact"
+        ),
     }

@@ -8,7 +8,9 @@ MERGED = (0, 1, 2, 0, 2, 3, 2, 3, 4, 3)  # by class of Fashion-MNIST
 
 
 class Fashion5(FashionMnist):
-    """Fashion-MNIST in 5 classes: tops and dresses, trousers, pullovers with coats and shirts, shoes, bags."""
+    """Fashion-MNIST in 5 classes: tops and dresses, trousers, pullovers with coats and shirts, shoes,
+    bags.
+    """
 
     name = "fashion5"
     title = "Fashion-5"

@@ -12,11 +12,15 @@ from ._files import FileDataset, Found, Remote, read_members
 
 FOLDER = "UCI HAR Dataset"
 INNER = f"{FOLDER}.zip"
-PARTS = {split: (f"{FOLDER}/{split}/X_{split}.txt", f"{FOLDER}/{split}/y_{split}.txt") for split in ("train", "test")}
+PARTS = {
+    split: (f"{FOLDER}/{split}/X_{split}.txt", f"{FOLDER}/{split}/y_{split}.txt")
+    for split in ("train", "test")
+}
 
 
 class Har(FileDataset):
-    """Six activities from 561 features of phone sensors: 7,352 training and 2,947 test windows, other people in the test.
+    """Six activities from 561 features of phone sensors: 7,352 training and 2,947 test windows, other people
+    in the test.
 
     VaDE trains on the first 10,200 of all 10,299 rows, and calls the data set HHAR, which is another one.
     """
@@ -33,7 +37,9 @@ class Har(FileDataset):
     files = (  # SHA-256 as two independent projects on GitHub state them
         Remote(
             "human+activity+recognition+using+smartphones.zip",
-            ("https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",),
+            (
+                "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",
+            ),
             "sha256:c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031",
             instead=(
                 Remote(
@@ -55,7 +61,10 @@ class Har(FileDataset):
         except ValueError as error:
             raise UserError(f"{self.title} in {self.folder} is not a table of numbers: {error}") from error
         if x.shape != (expected := (self.rows[split], *self.shape)):
-            raise UserError(f"{self.title} in {self.folder}: the {split} part has the shape {x.shape}, expected {expected}")
+            raise UserError(
+                f"{self.title} in {self.folder}: the {split} part has the shape {x.shape}, expected"
+                f" {expected}"
+            )
         return x, y - 1
 
     def _members(self, found: Found, split: str) -> list[bytes]:
@@ -66,4 +75,6 @@ class Har(FileDataset):
             with zipfile.ZipFile(io.BytesIO(read_members(found.path, [INNER])[INNER])) as inner:
                 return [inner.read(name) for name in PARTS[split]]
         except (zipfile.BadZipFile, KeyError) as error:
-            raise UserError(f"{INNER} in {found.path} can't be read: {error}; delete it to have it downloaded again") from error
+            raise UserError(
+                f"{INNER} in {found.path} can't be read: {error}; delete it to have it downloaded again"
+            ) from error

@@ -1,8 +1,9 @@
 """Omniglot: 100 of its characters, 20 drawings of each, and 20 distorted copies of each drawing.
 
-MPCC's files were never published. Its protocol is IMSAT's (Hu et al. 2017), which takes 100 characters at random and
-distorts every drawing 20 times as in Koch, Zemel and Salakhutdinov 2015. Neither states which characters; ours are the
-first 100 of a random permutation (seed below) of all 1,623, in alphabetical order of their folders. Ink is 1, paper 0.
+MPCC's files were never published. Its protocol is IMSAT's (Hu et al. 2017), which takes 100 characters at
+random and distorts every drawing 20 times as in Koch, Zemel and Salakhutdinov 2015. Neither states which
+characters; ours are the first 100 of a random permutation (seed below) of all 1,623, in alphabetical order of
+their folders. Ink is 1, paper 0.
 """
 
 import zlib
@@ -17,10 +18,13 @@ CHARACTERS, DRAWINGS, COPIES = 1623, 20, 20
 SEED = 0
 SIZE, SAMPLES = 32, 4  # pixels of an image, and points sampled along each of them
 ORIGINAL, MARGIN = 105, 80  # pixels of a drawing, and paper put around it so that no sample lies outside
-# (16 samples, 32, 32) column and row of every sample of every pixel, from the centre, in half steps between samples
+# (16 samples, 32, 32) column and row of every sample of every pixel, from the centre, in half steps between
+# samples
 STEPS = (2 * np.arange(SIZE * SAMPLES, dtype=np.int32) + 1 - SIZE * SAMPLES).reshape(SIZE, SAMPLES).T
 COLUMNS, ROWS = (
-    np.ascontiguousarray(np.broadcast_to(steps, (SAMPLES, SAMPLES, SIZE, SIZE))).reshape(SAMPLES**2, SIZE, SIZE)
+    np.ascontiguousarray(np.broadcast_to(steps, (SAMPLES, SAMPLES, SIZE, SIZE))).reshape(
+        SAMPLES**2, SIZE, SIZE
+    )
     for steps in (STEPS[None, :, None, :], STEPS[:, None, :, None])
 )
 HALF_STEP = ORIGINAL / (2 * SIZE * SAMPLES)  # in pixels of a drawing
@@ -44,15 +48,20 @@ class Omniglot(FileDataset):
     n_classes = 100
     preprocessing = "100 characters at random; 105x105 to 32x32 by area; ink is 1"
     folders = ("omniglot", "omniglot-py")
-    # No digests of the zip files: there are copies packed anew. Those of the arrays below show what is in them.
-    files = tuple(Remote(f"{part}.zip", tuple(f"{home}{part}.zip" for home in HOMES), members=(part,)) for part in PARTS)
+    # No digests of the zip files: there are copies packed anew. Those of the arrays below show what is in
+    # them.
+    files = tuple(
+        Remote(f"{part}.zip", tuple(f"{home}{part}.zip" for home in HOMES), members=(part,)) for part in PARTS
+    )
     digests = {
         "all.x": "68753a9d435fc241df37789ccd6cfd0a4562143d8d5b53c94d95cd7fccbecedb",
         "all.y": "29fe3d5fd254e2ed900380c14cf0efc523d40d85b9fc7b5f6a0b3ec2e6d6cd79",
     }
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        images = np.stack([draw(np.pad(drawing, MARGIN), np.eye(2), np.zeros(2)) for drawing in self._drawings()])
+        images = np.stack(
+            [draw(np.pad(drawing, MARGIN), np.eye(2), np.zeros(2)) for drawing in self._drawings()]
+        )
         return images[:, None], np.repeat(np.arange(self.n_classes, dtype=np.uint8), DRAWINGS)
 
     def _drawings(self) -> list[np.ndarray]:
@@ -64,19 +73,28 @@ class Omniglot(FileDataset):
         ]
         folders = sorted({_character(n) for n in set.union(*names)})
         if len(folders) != CHARACTERS:
-            raise UserError(f"{self.title} in {self.folder} has {len(folders)} characters, expected {CHARACTERS}")
-        rank = {folders[i]: k for k, i in enumerate(np.random.RandomState(SEED).permutation(CHARACTERS)[: self.n_classes])}
+            raise UserError(
+                f"{self.title} in {self.folder} has {len(folders)} characters, expected {CHARACTERS}"
+            )
+        rank = {
+            folders[i]: k
+            for k, i in enumerate(np.random.RandomState(SEED).permutation(CHARACTERS)[: self.n_classes])
+        }
         files: dict[str, bytes] = {}
         for place, there in zip(places, names, strict=True):
             files |= read_members(place, sorted(n for n in there if _character(n) in rank))
         if len(files) != self.n_classes * DRAWINGS:
-            raise UserError(f"{self.title} in {self.folder} has {len(files)} drawings of 100 characters, expected 2,000")
+            raise UserError(
+                f"{self.title} in {self.folder} has {len(files)} drawings of 100 characters, expected 2,000"
+            )
         ordered = sorted(files, key=lambda n: (rank[_character(n)], n))
         return [read_png(files[n], n) for n in ordered]
 
 
 class OmniglotAffine(Omniglot):
-    """100 characters of Omniglot, every drawing in 20 distorted copies: 40,000 points, 32x32 grey, no split."""
+    """100 characters of Omniglot, every drawing in 20 distorted copies: 40,000 points, 32x32 grey, no
+    split.
+    """
 
     name = "omniglot_affine"
     title = "Omniglot-100 distorted"
@@ -88,7 +106,9 @@ class OmniglotAffine(Omniglot):
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         images = np.empty((self.n_classes * DRAWINGS, COPIES, 1, SIZE, SIZE), dtype=np.uint8)
-        matrices, shifts = (a.reshape(len(images), COPIES, *a.shape[1:]) for a in distortions(len(images) * COPIES))
+        matrices, shifts = (
+            a.reshape(len(images), COPIES, *a.shape[1:]) for a in distortions(len(images) * COPIES)
+        )
         for i, drawing in enumerate(self._drawings()):
             sheet = np.pad(drawing, MARGIN)
             for copy, matrix, shift in zip(images[i], matrices[i], shifts[i], strict=True):
@@ -98,10 +118,11 @@ class OmniglotAffine(Omniglot):
 
 
 def distortions(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random affine maps of the plane as in Koch et al. 2015, section 3.2: matrices (n, 2, 2) and shifts in pixels (n, 2).
+    """Random affine maps of the plane as in Koch et al. 2015, section 3.2: matrices (n, 2, 2) and shifts in
+    pixels (n, 2).
 
-    Rotation within 10 degrees, shears within 0.3, scales from 0.8 to 1.2 and shifts within 2 pixels, each of these seven
-    left out with probability 1/2.
+    Rotation within 10 degrees, shears within 0.3, scales from 0.8 to 1.2 and shifts within 2 pixels, each of
+    these seven left out with probability 1/2.
     """
     random = np.random.RandomState(SEED + 1)
     none, reach = np.array([0, 0, 0, 1, 1, 0, 0]), np.array([10, 0.3, 0.3, 0.2, 0.2, 2, 2])
@@ -115,8 +136,8 @@ def distortions(n: int) -> tuple[np.ndarray, np.ndarray]:
 def draw(sheet: np.ndarray, matrix: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """(32, 32) uint8 share of ink in each pixel of a drawing that was mapped by x -> matrix x + shift.
 
-    The map is about the centre, of (column, row). Every pixel is the mean of 4x4 nearest samples; their positions are
-    whole numbers of 1/65536 of a pixel, so that the result is the same on every machine.
+    The map is about the centre, of (column, row). Every pixel is the mean of 4x4 nearest samples; their
+    positions are whole numbers of 1/65536 of a pixel, so that the result is the same on every machine.
 
     Args:
         sheet: the drawing with MARGIN around it.

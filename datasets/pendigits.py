@@ -10,7 +10,9 @@ HOME = "https://archive.ics.uci.edu/ml/machine-learning-databases/pendigits/"
 
 
 class Pendigits(FileDataset):
-    """Handwritten digits as 8 pen positions: 7,494 training and 3,498 test points of 16 numbers, other writers in the test."""
+    """Handwritten digits as 8 pen positions: 7,494 training and 3,498 test points of 16 numbers, other
+    writers in the test.
+    """
 
     name = "pendigits"
     title = "Pendigits"

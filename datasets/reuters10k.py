@@ -1,4 +1,6 @@
-"""Reuters-10k: newswire stories in four categories, tf-idf of the 2,000 most frequent words, as in DEC and VaDE."""
+"""Reuters-10k: newswire stories in four categories, tf-idf of the 2,000 most frequent words, as in DEC and
+VaDE.
+"""
 
 import gzip
 import os
@@ -31,23 +33,27 @@ def _raw(folder: str, name: str) -> Remote:
 
 TOPICS = _raw("a08-topic-qrels", "rcv1-v2.topics.qrels")
 TOKENS = tuple(
-    _raw("a12-token-files", f"lyrl2004_tokens_{part}.dat") for part in ("train", "test_pt0", "test_pt1", "test_pt2", "test_pt3")
+    _raw("a12-token-files", f"lyrl2004_tokens_{part}.dat")
+    for part in ("train", "test_pt0", "test_pt1", "test_pt2", "test_pt3")
 )
 
 
 class Reuters10k(FileDataset):
     """10,000 stories of RCV1-v2 in four categories, 2,000 tf-idf values each; no split.
 
-    As in DEC: the stories with exactly one of the categories CCAT, GCAT, MCAT and ECAT; the 2,000 words that are most
-    frequent in all of these; (1 + log count) idf, each story scaled to length 1 and then by sqrt(2000). Which 10,000
-    stories DEC and VaDE took is not known; ours are drawn with the seed below. Making them takes minutes and happens
-    once, in `fetch`; the stories themselves (300 MB) can then be deleted. The arrays of VaDE's authors, x10k.npy and
-    y10k.npy, are taken instead where they lie in the folder.
+    As in DEC: the stories with exactly one of the categories CCAT, GCAT, MCAT and ECAT; the 2,000 words that
+    are most frequent in all of these; (1 + log count) idf, each story scaled to length 1 and then by
+    sqrt(2000). Which 10,000 stories DEC and VaDE took is not known; ours are drawn with the seed below.
+    Making them takes minutes and happens once, in `fetch`; the stories themselves (300 MB) can then be
+    deleted. The arrays of VaDE's authors, x10k.npy and y10k.npy, are taken instead where they lie in the
+    folder.
     """
 
     name = "reuters10k"
     title = "Reuters-10k"
-    source = "Lewis, Yang, Rose and Li 2004, RCV1: A new benchmark collection for text categorization research"
+    source = (
+        "Lewis, Yang, Rose and Li 2004, RCV1: A new benchmark collection for text categorization research"
+    )
     licence = "for research use"
     splits = ("all",)
     shape = (WORDS,)
@@ -76,7 +82,9 @@ class Reuters10k(FileDataset):
                 np.savez_compressed(Path(temporary) / BUILT, x=x, y=y)
                 os.replace(Path(temporary) / BUILT, place / BUILT)
         except OSError as error:
-            raise UserError(f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA") from error
+            raise UserError(
+                f"the data folder {place} can't be written: {error}; set DGCBENCH_DATA"
+            ) from error
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         if authors := self._authors():
@@ -91,7 +99,11 @@ class Reuters10k(FileDataset):
         return np.ascontiguousarray(x, dtype=np.float32), y.reshape(-1).astype(np.int64)
 
     def caveat(self) -> str | None:
-        return None if self._authors() else "Reuters-10k: not the sample of DEC and VaDE, which is not known, but one made alike"
+        return (
+            None
+            if self._authors()
+            else "Reuters-10k: not the sample of DEC and VaDE, which is not known, but one made alike"
+        )
 
     def _authors(self) -> list[Path]:
         found = [self.find(Remote(name)) for name in ("x10k.npy", "y10k.npy")]
@@ -108,9 +120,14 @@ class Reuters10k(FileDataset):
             stories.update(set(words))
             labels.append(category[story])
         if len(labels) < self.n:
-            raise UserError(f"{self.title}: {len(labels)} stories in {self.folder}, expected more than {self.n:,}")
+            raise UserError(
+                f"{self.title}: {len(labels)} stories in {self.folder}, expected more than {self.n:,}"
+            )
         # most frequent first, ties in alphabetical order
-        column = {w: i for i, (w, _) in enumerate(sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:WORDS])}
+        column = {
+            w: i
+            for i, (w, _) in enumerate(sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:WORDS])
+        }
         idf = np.log((1 + len(labels)) / (1 + np.array([stories[w] for w in column]))) + 1
         chosen = np.sort(np.random.RandomState(SEED).permutation(len(labels))[: self.n])
         row = {int(i): k for k, i in enumerate(chosen)}
@@ -148,7 +165,9 @@ def single_categories(lines: Iterable[str]) -> dict[int, int]:
 
 
 def tf_idf(counts: np.ndarray, idf: np.ndarray) -> np.ndarray:
-    """(N, W) of (1 + log count) idf, rows scaled to length sqrt(W); a row without any of the words stays 0."""
+    """(N, W) of (1 + log count) idf, rows scaled to length sqrt(W); a row without any of the words stays
+    0.
+    """
     logs = np.log(np.maximum(counts, 1)) + 1
     values = np.where(counts > 0, logs * idf, 0)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
@@ -157,7 +176,11 @@ def tf_idf(counts: np.ndarray, idf: np.ndarray) -> np.ndarray:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with gzip.open(path, "rt", encoding="latin-1") if path.suffix == ".gz" else open(path, encoding="latin-1") as file:
+        with (
+            gzip.open(path, "rt", encoding="latin-1")
+            if path.suffix == ".gz"
+            else open(path, encoding="latin-1") as file
+        ):
             yield from file
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} can't be read ({error}); delete it to have it downloaded again") from error

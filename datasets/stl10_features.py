@@ -1,7 +1,8 @@
 """STL-10 as features of a network that the user has; VaDE took 2,048 numbers from an ImageNet ResNet-50.
 
-No weights come with this suite. Either put a file features.npz (arrays X, (13000, D) float, and y, (13000,), the 5,000
-training images first) into the folder, or let `write_features` make it from the images and any torch module:
+No weights come with this suite. Either put a file features.npz (arrays X, (13000, D) float, and y, (13000,),
+the 5,000 training images first) into the folder, or let `write_features` make it from the images and any
+torch module:
 
     from benchmark.data import data_folder
     from benchmark.datasets.stl10_features import write_features
@@ -35,8 +36,8 @@ IMAGES = Remote(
 class Stl10Features(FileDataset):
     """Features of the 13,000 labelled images of STL-10, 10 kinds of animals and vehicles; no split.
 
-    They differ from network to network: the data digest in a record tells which were used. Every value is divided by
-    the standard deviation of all values, so that the same settings suit different networks.
+    They differ from network to network: the data digest in a record tells which were used. Every value is
+    divided by the standard deviation of all values, so that the same settings suit different networks.
     """
 
     name = "stl10_features"
@@ -47,7 +48,10 @@ class Stl10Features(FileDataset):
     shape = (2048,)
     value_range = None
     n_classes = 10
-    preprocessing = "features of a network of the user's (VaDE: ResNet-50), divided by the standard deviation of all values"
+    preprocessing = (
+        "features of a network of the user's (VaDE: ResNet-50), divided by the standard deviation of all"
+        " values"
+    )
     folders: tuple[str, ...] = ("stl10_features", "stl10", "")
     files = (Remote(FEATURES),)
     by_hand = (
@@ -74,22 +78,26 @@ def _features(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
         raise UserError(f"{path} must have arrays X and y of numbers: {error}") from error
     if x.ndim != 2 or x.dtype.kind != "f" or x.size == 0 or not np.isfinite(x).all() or x.min() == x.max():
-        raise UserError(f"{path}: X is {x.dtype} {x.shape}, expected finite floats (13000, D), not all of them equal")
+        raise UserError(
+            f"{path}: X is {x.dtype} {x.shape}, expected finite floats (13000, D), not all of them equal"
+        )
     return x, y
 
 
 def read_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(13000, 3, 96, 96) uint8 labelled images and their labels from 0, training part first.
 
-    They are read from the original archive, packed or unpacked, in the data folder, or in stl10/ in it, and downloaded (2.6 GB)
-    if they are not there.
+    They are read from the original archive, packed or unpacked, in the data folder, or in stl10/ in it, and
+    downloaded (2.6 GB) if they are not there.
     """
     dataset = Stl10Features(folder)
     dataset.files = (IMAGES,)
     dataset.fetch()
     content = read_members(dataset.locate(IMAGES).path, IMAGES.members)
     parts = [np.frombuffer(data, dtype=np.uint8) for data in content.values()]
-    images = np.concatenate([part.reshape(-1, 3, 96, 96) for part in parts[0::2]]).transpose(0, 1, 3, 2)  # stored by columns
+    images = np.concatenate([part.reshape(-1, 3, 96, 96) for part in parts[0::2]]).transpose(
+        0, 1, 3, 2
+    )  # stored by columns
     return np.ascontiguousarray(images), np.concatenate(parts[1::2]).astype(np.int64) - 1
 
 
@@ -98,12 +106,16 @@ def write_features(network: Callable[[Tensor], Tensor], folder: Path, batch_size
     """Write features.npz: what the network gives for every labelled image of STL-10.
 
     Args:
-        network: maps float images (B, 3, 96, 96) in [0, 1] to (B, D); resizing and normalisation are its own. In
+        network: maps float images (B, 3, 96, 96) in [0, 1] to (B, D); resizing and normalisation are its own.
+        In
             evaluation mode, please.
         folder: the data folder.
     """
     images, labels = read_images(folder)
-    parts = [network(torch.from_numpy(part).float() / 255) for part in np.array_split(images, max(1, len(images) // batch_size))]
+    parts = [
+        network(torch.from_numpy(part).float() / 255)
+        for part in np.array_split(images, max(1, len(images) // batch_size))
+    ]
     features = torch.cat(parts).float().cpu().numpy()
     place = folder / Stl10Features.folders[0]
     place.mkdir(parents=True, exist_ok=True)

@@ -53,12 +53,18 @@ class Svhn(FileDataset):
         except KeyError as error:
             raise UserError(f"{path} has no array {error}") from error
         if x.dtype != np.uint8 or x.shape[:3] != (32, 32, 3) or x.ndim != 4 or y.shape != (x.shape[3], 1):
-            raise UserError(f"{path}: X is {x.dtype} {x.shape}, y {y.shape}, expected uint8 (32, 32, 3, N) and (N, 1)")
-        return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(np.uint8)  # the label 10 is the digit 0
+            raise UserError(
+                f"{path}: X is {x.dtype} {x.shape}, y {y.shape}, expected uint8 (32, 32, 3, N) and (N, 1)"
+            )
+        return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(
+            np.uint8
+        )  # the label 10 is the digit 0
 
 
 class SvhnExtra(Svhn):
-    """SVHN trained on the 531,131 extra images as well, 604,388 in all, as GMVAE's code does; 1.9 GB of memory."""
+    """SVHN trained on the 531,131 extra images as well, 604,388 in all, as GMVAE's code does; 1.9 GB of
+    memory.
+    """
 
     name = "svhn_extra"
     title = "SVHN with extra"

@@ -15,7 +15,10 @@ class Tenx73k(FileDataset):
 
     name = "tenx73k"
     title = "10x_73k"
-    source = "Zheng et al. 2017, Massively parallel digital transcriptional profiling of single cells; selected by ClusterGAN"
+    source = (
+        "Zheng et al. 2017, Massively parallel digital transcriptional profiling of single cells; selected by"
+        " ClusterGAN"
+    )
     licence = "CC BY 4.0 (10x Genomics)"
     shape = (720,)
     n_classes = 8
@@ -42,7 +45,9 @@ class Tenx73k(FileDataset):
                 f"expected {(self.n, *self.shape)} and {(self.n,)}"
             )
         if len(np.unique(y)) != self.n_classes or sparse.nnz == 0 or sparse.data.min() < 0:
-            raise UserError(f"{self.title} in {self.folder}: expected counts, and {self.n_classes} kinds of labels")
+            raise UserError(
+                f"{self.title} in {self.folder}: expected counts, and {self.n_classes} kinds of labels"
+            )
         sparse.data = np.log2(1 + sparse.data)
         sparse.data = (sparse.data / sparse.data.max()).astype(np.float32)
         order = np.random.RandomState(0).permutation(self.n)

@@ -24,8 +24,16 @@ class Usps(FileDataset):
     preprocessing = "values from [-1, 1] to [0, 1]"
     folders = ("usps", "")
     files = (  # SHA-256 as torchvision's prototype data sets stated it
-        Remote("usps.bz2", (f"{HOME}usps.bz2",), "sha256:3771e9dd6ba685185f89867b6e249233dd74652389f263963b3b741e994b034f"),
-        Remote("usps.t.bz2", (f"{HOME}usps.t.bz2",), "sha256:a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e"),
+        Remote(
+            "usps.bz2",
+            (f"{HOME}usps.bz2",),
+            "sha256:3771e9dd6ba685185f89867b6e249233dd74652389f263963b3b741e994b034f",
+        ),
+        Remote(
+            "usps.t.bz2",
+            (f"{HOME}usps.t.bz2",),
+            "sha256:a9c0164e797d60142a50604917f0baa604f326e9a689698763793fa5d12ffc4e",
+        ),
     )
 
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,7 @@
-"""Encoders and decoders of GMVAE in the sizes of its released code (branches version2 and svhn)."""
+"""Encoders and the convolutional decoder of GMVAE in the sizes of its released code (branches version2 and svhn).
+
+The fully connected decoder is a plain `mlp`: it has no batch normalisation, as released.
+"""
 
 import itertools
 
@@ -19,14 +22,6 @@ def fc_encoder(sizes: tuple[int, ...]) -> nn.Sequential:
     for before, after in itertools.pairwise(sizes):
         layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
     return nn.Sequential(*layers)
-
-
-def fc_decoder(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Linear layers of the given widths, a ReLU after each but the last; no batch normalisation, as released."""
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
 
 
 def conv_encoder(data: DataSpec) -> tuple[nn.Sequential, int]:

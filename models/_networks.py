@@ -1,4 +1,4 @@
-"""Layers that several models share."""
+"""Layers, likelihoods and divergences that several models share."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,17 +16,22 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def reconstruction_nll(output: Tensor, x: Tensor, bounded: bool) -> Tensor:
-    """(B,) -log p(x | z), summed over the values of a point.
+def reconstruction_nll(output: Tensor, x: Tensor, bounded: bool, variance: float = 1.0) -> Tensor:
+    """(...) -log p(x | z), summed over the values of a point.
 
     Args:
-        output: (B, D) of the decoder: logits of Bernoulli means if the data are bounded to [0, 1], else means of
-            Gaussians with variance 1 (without their constant).
-        x: (B, D).
+        output: (..., D) of the decoder: logits of Bernoulli means if the data are bounded to [0, 1], else means of
+            Gaussians with this variance (without their constant).
+        x: (..., D).
     """
     if bounded:
-        return F.binary_cross_entropy_with_logits(output, x, reduction="none").sum(dim=1)
-    return 0.5 * (output - x).square().sum(dim=1)
+        return F.binary_cross_entropy_with_logits(output, x, reduction="none").sum(dim=-1)
+    return (output - x).square().sum(dim=-1) / (2 * variance)
+
+
+def gaussian_kl(m: Tensor, l: Tensor) -> Tensor:
+    """(...) KL( N(m, diag e^l) || N(0, I) ) of m, l (..., J)."""
+    return 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=-1)
 
 
 def decoder_mean(output: Tensor, bounded: bool) -> Tensor:

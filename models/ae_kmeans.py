@@ -7,8 +7,17 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch, draw_seed, hard_assignment
+from benchmark.api import (
+    Action,
+    ClusteringModel,
+    DataSpec,
+    ModelConfig,
+    Stage,
+    batches_per_epoch,
+    draw_seed,
+)
 
+from ._kmeans_rule import nearest
 from ._networks import decoder_mean, mlp, reconstruction_nll
 
 
@@ -66,7 +75,7 @@ class AeKMeans(ClusteringModel):
 
     def log_assign(self, x: Tensor) -> Tensor:
         """One-hot at the nearest centre."""
-        return hard_assignment(torch.cdist(self.embed(x), self.centres).argmin(dim=1), self.config.n_clusters)
+        return nearest(self.embed(x), self.centres)
 
     def embed(self, x: Tensor) -> Tensor:
         return self.encoder(x.flatten(1))

@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float, draw_seed, hard_assignment
+from benchmark.api import (
+    Action,
+    ClusteringModel,
+    DataSpec,
+    ModelConfig,
+    Stage,
+    as_float,
+    draw_seed,
+    hard_assignment,
+)
 
 from ._clustergan_checks import measure, pictures
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch
 from benchmark.plots import image_sheet
 
-from ._gmvae_networks import CONVOLUTIONS, conv_decoder, conv_encoder, fc_decoder, fc_encoder
+from ._gmvae_networks import CONVOLUTIONS, conv_decoder, conv_encoder, fc_encoder
+from ._networks import gaussian_kl, mlp, reconstruction_nll
 
 DRAWS = 32  # of x and w behind the rule "expected"
 
@@ -117,7 +117,7 @@ class GMVAE(ClusteringModel):
         else:
             self.trunk, width = fc_encoder((data.dim, *config.hidden)), config.hidden[-1]
             outputs = data.dim if self.bounded else 2 * data.dim
-            self.decoder = fc_decoder((config.x_dim, *config.hidden[::-1], outputs))
+            self.decoder = mlp((config.x_dim, *config.hidden[::-1], outputs))
         self.heads = nn.Linear(width, 2 * (config.x_dim + config.w_dim))  # means and log-variances of q(x | y), q(w | y)
         components = nn.Linear(config.prior_hidden, 2 * config.n_clusters * config.x_dim)
         self.prior = nn.Sequential(nn.Linear(config.w_dim, config.prior_hidden), nn.Tanh(), components)
@@ -154,11 +154,11 @@ class GMVAE(ClusteringModel):
         mu, log_sigma2 = self.components(w)  # (M, B, K, J)
         log_r = log_responsibilities(x, mu, log_sigma2)  # (M, B, K)
         output, target = self.decoder(x.flatten(0, 1)), y.flatten(1).repeat(m, 1)  # all samples, then all points: (M * B, ..)
-        nll = bernoulli_nll(output, target) if self.bounded else gaussian_nll(output, target)
+        nll = reconstruction_nll(output, target, bounded=True) if self.bounded else gaussian_nll(output, target)
         return {
             "reconstruction": self.config.reconstruction_weight * nll.mean(),
             "conditional_prior": conditional_prior(x_mean, x_log_var, log_r, mu, log_sigma2).mean(),
-            "w_prior": w_prior(w_mean, w_log_var).mean(),
+            "w_prior": gaussian_kl(w_mean, w_log_var).mean(),
             "z_prior": z_prior(log_r).mean(),
         }
 
@@ -260,11 +260,6 @@ def log_responsibilities(x: Tensor, mu: Tensor, log_sigma2: Tensor) -> Tensor:
     return log_density.log_softmax(dim=-1)
 
 
-def bernoulli_nll(logits: Tensor, y: Tensor) -> Tensor:
-    """(B,) -log p(y | x) of y (B, D) in [0, 1] under Bernoulli means, summed over the values of a point."""
-    return F.binary_cross_entropy_with_logits(logits, y, reduction="none").sum(dim=1)
-
-
 def gaussian_nll(output: Tensor, y: Tensor) -> Tensor:
     """(B,) -log p(y | x) of y (B, D) under Gaussians; output (B, 2 D) are their means and log-variances."""
     mean, log_var = output.chunk(2, dim=1)
@@ -282,11 +277,6 @@ def conditional_prior(m: Tensor, l: Tensor, log_r: Tensor, mu: Tensor, log_sigma
     m, l = m.unsqueeze(-2), l.unsqueeze(-2)  # (B, 1, J)
     kl = 0.5 * (log_sigma2 - l + (l.exp() + (m - mu).square()) * (-log_sigma2).exp() - 1).sum(dim=-1)
     return (log_r.exp() * kl).sum(dim=-1)
-
-
-def w_prior(m: Tensor, l: Tensor) -> Tensor:
-    """(B,) KL( N(m, diag e^l) || N(0, I) ) of m, l (B, L)."""
-    return 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=-1)
 
 
 def z_prior(log_r: Tensor) -> Tensor:

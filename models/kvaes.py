@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float
 
 from ._kde import KERNELS, kde_measurements
-from ._networks import decoder_mean
+from ._networks import decoder_mean, gaussian_kl, reconstruction_nll
 from ._stacked import StackedLinear, stacked_conv, stacked_deconv, stacked_mlp
 
 IMAGES = {  # the paper's settings for MNIST; the numbers of epochs are ours, as it gives none
@@ -260,10 +260,7 @@ class KVAEs(ClusteringModel):
 
     def reconstruction_nll(self, z: Tensor, x: Tensor) -> Tensor:
         """(K, B) -log p_j(x | z), for Gaussians without their constant."""
-        output = self.decoder(z)
-        if self.bounded:
-            return F.binary_cross_entropy_with_logits(output, x, reduction="none").sum(dim=2)
-        return (output - x).square().sum(dim=2) / (2 * self.config.decoder_variance)
+        return reconstruction_nll(self.decoder(z), x, self.bounded, self.config.decoder_variance)
 
     def log_ratio(self, x: Tensor) -> Tensor:
         """(B, K) log (1 - D_j(x)) / D_j(x) = minus the logit: log P_gj(x) up to a constant per point."""
@@ -341,11 +338,6 @@ class KVAEs(ClusteringModel):
             left.set(title="points, by assignment")
             right.set(title="samples, by VAE")
         return figures
-
-
-def gaussian_kl(m: Tensor, l: Tensor) -> Tensor:
-    """(...) KL( N(m, diag e^l) || N(0, I) ) of m, l (..., J)."""
-    return 0.5 * (l.exp() + m.square() - 1 - l).sum(dim=-1)
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:

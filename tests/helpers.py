@@ -3,15 +3,37 @@
 from benchmark.tables.table import Table
 
 
-def record(model="vade", dataset="mnist", seed=0, accuracy=0.9, status="ok", budget="paper", protocol="neutral",
-           config=None, overrides=None, splits=("test",), rules=("default",), **more):  # fmt: skip
+def record(
+    model="vade",
+    dataset="mnist",
+    seed=0,
+    accuracy=0.9,
+    status="ok",
+    budget="paper",
+    protocol="neutral",
+    config=None,
+    overrides=None,
+    splits=("test",),
+    rules=("default",),
+    **more,
+):
     """A record with accuracy, and the other metrics at a fixed distance from it."""
     config = {"n_clusters": 10, **(config or {})}
     metrics = {
-        "n": 100, "accuracy": accuracy, "purity": accuracy + 0.01, "exemplar_accuracy": accuracy - 0.01, "nmi": accuracy - 0.05,
-        "nmi_geometric": accuracy - 0.04, "ari": accuracy - 0.1, "clusters_used": 10, "confusion": [[9, 1], [2, 8]],
-    }  # fmt: skip
-    good = {"metrics": {split: {rule: dict(metrics) for rule in rules} for split in splits}, "diagnostics": {}}
+        "n": 100,
+        "accuracy": accuracy,
+        "purity": accuracy + 0.01,
+        "exemplar_accuracy": accuracy - 0.01,
+        "nmi": accuracy - 0.05,
+        "nmi_geometric": accuracy - 0.04,
+        "ari": accuracy - 0.1,
+        "clusters_used": 10,
+        "confusion": [[9, 1], [2, 8]],
+    }
+    good = {
+        "metrics": {split: {rule: dict(metrics) for rule in rules} for split in splits},
+        "diagnostics": {},
+    }
     return {
         "status": status,
         "key": {"dataset": dataset, "model": model, "budget": budget, "protocol": protocol, "config": config},

@@ -32,6 +32,7 @@ class Model(ClusteringModel):
                 raise ValueError(f"hidden is {self.hidden}, expected positive widths")
 
     presets = {"mnist": {"lr": 0.2}, "digits": {}, "image": {"lr": 0.3}, "*": {"lr": 0.4}}
+    hour = {"image": {"epochs": 30, "hidden": (3,)}}
     quick = {"mnist": {"epochs": 10}}
     smoke = {"*": {"epochs": 1}}
 
@@ -42,17 +43,39 @@ def resolve(data=MNIST, n_classes=10, budget="paper", **overrides):
 
 def test_the_layers_of_a_config():
     assert resolve() == Model.Config(n_clusters=10, lr=0.2)
-    assert resolve(DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)).lr == 0.1  # an empty preset means the defaults
+    assert (
+        resolve(DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)).lr == 0.1
+    )  # an empty preset means the defaults
     assert resolve(OTHER).lr == 0.3
     assert resolve(VECTOR).lr == 0.4
-    assert resolve(budget="quick") == Model.Config(n_clusters=10, lr=0.2, epochs=10)
+    assert resolve(budget="hour") == Model.Config(n_clusters=10, lr=0.2, epochs=30, hidden=(3,))
+    assert resolve(VECTOR, budget="hour") == resolve(VECTOR)
+    assert resolve(budget="quick") == Model.Config(n_clusters=10, lr=0.2, epochs=10, hidden=(3,))
     assert resolve(budget="smoke").epochs == 1
-    assert resolve(budget="quick", epochs="3", lr="1e-3") == Model.Config(n_clusters=10, lr=1e-3, epochs=3)
+    assert resolve(budget="quick", epochs="3", lr="1e-3").epochs == 3
+
+
+def test_a_model_without_an_hour_budget_keeps_its_others():
+    """The hour then is the paper's budget, and quick and smoke are what they are without it."""
+
+    class Plain(Model):
+        hour = {}
+
+    found = {budget: config.resolve(Plain, MNIST, 10, budget, {}) for budget in config.BUDGETS}
+    assert found["hour"] == found["paper"] == Model.Config(n_clusters=10, lr=0.2)
+    assert found["quick"] == Model.Config(n_clusters=10, lr=0.2, epochs=10)
+    assert found["smoke"].epochs == 1
 
 
 def test_texts_become_values_of_the_fields_type():
     found = resolve(hidden="1,2,3", loss="bce", shared="false", limit="7", n_clusters="12")
-    assert (found.hidden, found.loss, found.shared, found.limit, found.n_clusters) == ((1, 2, 3), "bce", False, 7, 12)
+    assert (found.hidden, found.loss, found.shared, found.limit, found.n_clusters) == (
+        (1, 2, 3),
+        "bce",
+        False,
+        7,
+        12,
+    )
     assert resolve(limit="none").limit is None
 
 

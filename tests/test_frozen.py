@@ -1,4 +1,6 @@
-"""Tables of records that were made by real runs (digits, quick budget, on a CPU) and are kept as they were."""
+"""Tables of records that were made by real runs (digits, quick budget, on a CPU) and are kept as they
+were.
+"""
 
 import json
 from pathlib import Path

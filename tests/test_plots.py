@@ -9,8 +9,10 @@ from benchmark.plots import confusion, cost, critical_difference_diagram, curves
 
 def test_curves_are_the_mean_and_range_over_seeds():
     # As read from a file: text. The second run was stopped earlier.
-    runs = [[{"stage": "train", "step": str(i), "loss": str(v)} for i, v in enumerate(values)]
-            for values in [(1.0, 3.0, 9.0), (3.0, 5.0)]]  # fmt: skip
+    runs = [
+        [{"stage": "train", "step": str(i), "loss": str(v)} for i, v in enumerate(values)]
+        for values in [(1.0, 3.0, 9.0), (3.0, 5.0)]
+    ]
     (axes,) = curves(runs).axes
     assert axes.lines[0].get_ydata().tolist() == [2.0, 4.0]
     low, high = axes.collections[0].get_datalim(axes.transData).intervaly

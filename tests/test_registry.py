@@ -37,7 +37,10 @@ def test_the_folders_are_found():
 
 def test_an_own_file_can_not_pass_for_a_data_set_of_the_suite(tmp_path):
     for name in ("digits", "fashion mnist", "vector"):
-        with pytest.raises(UserError, match=rf"{name}\.npz would get the settings and tables of '{name.replace(' ', '_')}' data"):
+        with pytest.raises(
+            UserError,
+            match=rf"{name}\.npz would get the settings and tables of '{name.replace(' ', '_')}' data",
+        ):
             Registry().dataset(str(tmp_path / f"{name}.npz"), tmp_path)
 
 

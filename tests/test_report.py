@@ -20,15 +20,26 @@ def results(tmp_path_factory):
     """Two models on one data set, one failed run with a log, one run under a paper's protocol."""
     results = tmp_path_factory.mktemp("results")
     models = {"vade": 0.6, "kmeans": 0.9}
-    records = [record(m, seed=s, accuracy=models[m] + 0.01 * s, budget="quick") for m in models for s in (0, 1)]
+    records = [
+        record(m, seed=s, accuracy=models[m] + 0.01 * s, budget="quick") for m in models for s in (0, 1)
+    ]
     records.append(record("vade", seed=2, status="diverged", budget="quick", error="<b>NaN</b> & more"))
     records.append(record(protocol="pooled", splits=("all",)))
     for r in records:
-        folder = results / "runs" / "mnist" / r["key"]["model"] / r["digest"].replace(" ", "") / f"seed-{r['seed']}"
+        folder = (
+            results
+            / "runs"
+            / "mnist"
+            / r["key"]["model"]
+            / r["digest"].replace(" ", "")
+            / f"seed-{r['seed']}"
+        )
         write_record(folder, r)
         (folder / "log.txt").write_text("Traceback: <i>line</i>\n")
         (folder / "curves.csv").write_text("stage,step,loss,kl\ntrain,1,2.5,\ntrain,2,1.5,\n")
-    np.savez(folder / "embedding.npz", z=np.random.default_rng(0).normal(size=(60, 2)), cluster=np.arange(60) % 10)
+    np.savez(
+        folder / "embedding.npz", z=np.random.default_rng(0).normal(size=(60, 2)), cluster=np.arange(60) % 10
+    )
     return results
 
 
@@ -63,9 +74,11 @@ def test_tables_failures_pictures_and_records_are_there(page):
     assert "an overall ranking needs two models with runs on two data sets" in page
     captions = {a["alt"] for t, a in Tags(page).tags if t == "img"}
     assert {
-        "losses: mean and range over 2 seeds", "classes and clusters on the test split, seed 0",
-        "embedding, coloured by cluster, seed 0", "quality against cost: every run, and the models' means",
-    } <= captions  # fmt: skip
+        "losses: mean and range over 2 seeds",
+        "classes and clusters on the test split, seed 0",
+        "embedding, coloured by cluster, seed 0",
+        "quality against cost: every run, and the models' means",
+    } <= captions
 
 
 def test_every_number_leads_to_its_records(page):
@@ -90,8 +103,10 @@ def test_every_table_names_the_command_that_makes_it(page):
 
 def test_settings_made_by_hand_are_part_of_the_command():
     overrides = {"hidden": [5, 6], "decode": True}
-    assert _run_command("mnist", "neutral", "quick", [record("m", seed=4, overrides=overrides)]) == (
-        "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set m.decode=true'"
+    assert (
+        _run_command("mnist", "neutral", "quick", [record("m", seed=4, overrides=overrides)])
+        == "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set"
+        " m.decode=true'"
     )
 
 
@@ -107,9 +122,10 @@ def test_the_same_records_give_the_same_page_and_pictures(results, page):
 def test_sorting_works_in_a_browser_without_errors(page, tmp_path):
     probe = """<script>
     const table = document.querySelector("section table.sortable");
-    const names = () => [...new Set([...table.tBodies[0].rows].map(row => row.runs[0].textContent))].join(" ");
-    const index = [...table.tHead.rows[0].runs].findIndex(run => run.textContent === "ACC");
-    const button = table.tHead.rows[0].runs[index].firstChild;
+    const first = row => row.cells[0].textContent;
+    const names = () => [...new Set([...table.tBodies[0].rows].map(first))].join(" ");
+    const index = [...table.tHead.rows[0].cells].findIndex(run => run.textContent === "ACC");
+    const button = table.tHead.rows[0].cells[index].firstChild;
     const before = names();
     button.click();
     const ascending = names();

@@ -52,10 +52,18 @@ def data(options: argparse.Namespace) -> int:
 
 def _overview(datasets: Sequence[Dataset]) -> str:
     rows = [
-        (d.name, d.title, "x".join(map(str, d.shape)), str(d.n_classes or "–"), "+".join(d.splits), d.known_digests(), d.licence,
-         "here" if d.missing() is None else "missing")
+        (
+            d.name,
+            d.title,
+            "x".join(map(str, d.shape)),
+            str(d.n_classes or "–"),
+            "+".join(d.splits),
+            d.known_digests(),
+            d.licence,
+            "here" if d.missing() is None else "missing",
+        )
         for d in datasets
-    ]  # fmt: skip
+    ]
     columns = ["data set", "title", "shape", "classes", "parts", "verified by", "licence", ""]
     return markdown(pd.DataFrame(rows, columns=columns))
 
@@ -91,7 +99,9 @@ def _show(dataset: Dataset, out: Path) -> None:
     path, split = out / f"{dataset.name}.png", dataset.splits[0]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        contact_sheet(dataset.title, dataset.x(split), dataset.y(split)).savefig(path, metadata=METADATA["png"], dpi=100)
+        contact_sheet(dataset.title, dataset.x(split), dataset.y(split)).savefig(
+            path, metadata=METADATA["png"], dpi=100
+        )
     except OSError as error:
         raise UserError(f"{path} can't be written: {error}; choose another folder with --out") from error
     print(path)

@@ -24,7 +24,10 @@ def fid(options: argparse.Namespace) -> int:
         return 130
     for folder, reason in failures.items():
         print(f"{folder}: {reason}", file=sys.stderr)
-    print(f"{len(folders) - len(failures)} of {len(folders)} runs have what was asked for; `tables` shows it", file=sys.stderr)
+    print(
+        f"{len(folders) - len(failures)} of {len(folders)} runs have what was asked for; `tables` shows it",
+        file=sys.stderr,
+    )
     return 2 if failures else 0
 
 
@@ -50,12 +53,17 @@ def fid_classifier(options: argparse.Namespace) -> int:
     opened = open_dataset(registry, options.dataset)
     dataset, digest = opened.dataset, opened.digest
     try:
-        trained = train_classifier(dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        trained = train_classifier(
+            dataset, digest, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        )
     except Unavailable as reason:
         raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
     path = options.out or made_here(data_folder(), digest)
     trained.save(path)
-    print(f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was not trained on")
+    print(
+        f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was"
+        " not trained on"
+    )
     return 0
 
 
@@ -66,5 +74,8 @@ def evaluate(options: argparse.Namespace) -> int:
     failures = reevaluate(folders, options.plugins, options.again)
     for folder, reason in failures.items():
         print(f"{folder}: {reason}", file=sys.stderr)
-    print(f"{len(folders) - len(failures)} of {len(folders)} runs have every metric; `tables` shows them", file=sys.stderr)
+    print(
+        f"{len(folders) - len(failures)} of {len(folders)} runs have every metric; `tables` shows them",
+        file=sys.stderr,
+    )
     return 2 if failures else 0

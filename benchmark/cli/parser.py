@@ -1,4 +1,4 @@
-"""The command line: python -m benchmark run | status | tables | report | evaluate | fid | list | info | data | doctor."""
+"""The command line: python -m benchmark COMMAND, each with a --help of its own."""
 
 import argparse
 import errno
@@ -12,7 +12,9 @@ from benchmark.errors import UserError
 from benchmark.protocols import BUDGETS, PROTOCOLS
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
-EPILOG = """exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, 130 stopped by hand"""
+EPILOG = (
+    "exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, 130 stopped by hand"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        print(f"error: {error}; what was finished before is kept, the same command goes on from there", file=sys.stderr)
+        print(
+            f"error: {error}; what was finished before is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -47,92 +52,242 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
 
     run = subparsers.add_parser("run", help="train models on a data set and print the table", epilog=EPILOG)
-    run.add_argument("--dataset", metavar="NAME|FILE.npz", help="a name that `list` shows, or an own file "
-                     "with an array X and optionally y (default: digits, or those of the paper or study)")
-    run.add_argument("--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data")
-    run.add_argument("--protocol", choices=tuple(PROTOCOLS), help="how the data are divided into what is fitted and what "
-                     "is evaluated, see docs/protocols.md (default: neutral)")
-    run.add_argument("--paper", metavar="NAME", help="the runs behind a paper's table, and that table: clustergan, "
-                     "gmvae, kvaes, mpcc or vade; with --dataset only that one")
-    run.add_argument("--study", metavar="NAME", help="the runs of a named study, as `list` shows them, and its table")
-    run.add_argument("--seeds", type=_positive, metavar="N", help="seeds 0 to N-1 (default: 3, or as many as the paper or the "
-                     "study has)")
-    run.add_argument("--budget", choices=BUDGETS, help="paper: the source's number of steps; hour: about one hour of one CPU "
-                     "core; quick: minutes; smoke: seconds, to see that it runs (default: quick)")
-    run.add_argument("--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)")
-    run.add_argument("--set", action="append", default=[], metavar="[MODEL.]KEY=VALUE", dest="overrides",
-                     help="a hyper-parameter, as `info MODEL` lists them; may be given several times")
+    run.add_argument(
+        "--dataset",
+        metavar="NAME|FILE.npz",
+        help=(
+            "a name that `list` shows, or an own file "
+            "with an array X and optionally y (default: digits, or those of the paper or study)"
+        ),
+    )
+    run.add_argument(
+        "--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data"
+    )
+    run.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        help=(
+            "how the data are divided into what is fitted and what "
+            "is evaluated, see docs/protocols.md (default: neutral)"
+        ),
+    )
+    run.add_argument(
+        "--paper",
+        metavar="NAME",
+        help=(
+            "the runs behind a paper's table, and that table: clustergan, "
+            "gmvae, kvaes, mpcc or vade; with --dataset only that one"
+        ),
+    )
+    run.add_argument(
+        "--study", metavar="NAME", help="the runs of a named study, as `list` shows them, and its table"
+    )
+    run.add_argument(
+        "--seeds",
+        type=_positive,
+        metavar="N",
+        help="seeds 0 to N-1 (default: 3, or as many as the paper or the study has)",
+    )
+    run.add_argument(
+        "--budget",
+        choices=BUDGETS,
+        help=(
+            "paper: the source's number of steps; hour: about one hour of one CPU "
+            "core; quick: minutes; smoke: seconds, to see that it runs (default: quick)"
+        ),
+    )
+    run.add_argument(
+        "--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)"
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="[MODEL.]KEY=VALUE",
+        dest="overrides",
+        help="a hyper-parameter, as `info MODEL` lists them; may be given several times",
+    )
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    run.add_argument("--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)")
-    run.add_argument("--threads", type=_positive, metavar="N", help="threads per run (default: 1 on a CPU, 4 on CUDA)")
-    run.add_argument("--fid", choices=("clf", "inception"), help="inception: also FID with the Inception network, after the "
-                     "runs have ended where there is no GPU: a fifth of a second per image and core (default: FID-clf only; on "
-                     "CUDA both, where the weights are there)")
-    run.add_argument("--fid-n", type=_images, default=10_000, metavar="N", help="images a side for FID (default: %(default)s, "
-                     "or all there are)")
-    run.add_argument("--time-limit", type=_positive, metavar="SECONDS", help="end a run that takes longer (default: no limit)")
-    run.add_argument("--retry", action="store_true", help="also run runs again that failed, diverged, ran out of memory or time")
-    run.add_argument("--dry-run", action="store_true", help="say what would be run, and why (with slurm: the scripts), and stop")
-    run.add_argument("--executor", choices=("local", "slurm"), default="local", help="slurm: as jobs on a cluster, see "
-                     "docs/slurm.md (default: %(default)s)")
-    run.add_argument("--slurm", action="append", default=[], metavar="KEY=VALUE", help="what the jobs ask for: partition, "
-                     "account, qos, time, gpus, cpus, memory, parallel (jobs at a time), requeues, sbatch.OPTION; several times")
+    run.add_argument(
+        "--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
+    )
+    run.add_argument(
+        "--threads", type=_positive, metavar="N", help="threads per run (default: 1 on a CPU, 4 on CUDA)"
+    )
+    run.add_argument(
+        "--fid",
+        choices=("clf", "inception"),
+        help=(
+            "inception: also FID with the Inception network, after the runs have ended where there is no GPU:"
+            " a fifth of a second per image and core (default: FID-clf only; on CUDA both, where the weights"
+            " are there)"
+        ),
+    )
+    run.add_argument(
+        "--fid-n",
+        type=_images,
+        default=10_000,
+        metavar="N",
+        help="images a side for FID (default: %(default)s, or all there are)",
+    )
+    run.add_argument(
+        "--time-limit",
+        type=_positive,
+        metavar="SECONDS",
+        help="end a run that takes longer (default: no limit)",
+    )
+    run.add_argument(
+        "--retry",
+        action="store_true",
+        help="also run runs again that failed, diverged, ran out of memory or time",
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be run, and why (with slurm: the scripts), and stop",
+    )
+    run.add_argument(
+        "--executor",
+        choices=("local", "slurm"),
+        default="local",
+        help="slurm: as jobs on a cluster, see docs/slurm.md (default: %(default)s)",
+    )
+    run.add_argument(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help=(
+            "what the jobs ask for: partition, account, qos, time, gpus, cpus, memory, parallel (jobs at a"
+            " time), requeues, sbatch.OPTION; several times"
+        ),
+    )
     run.add_argument("--slurm-file", type=Path, metavar="FILE.toml", help="the same in a file")
-    run.add_argument("--per-gpu", type=_positive, metavar="N", help="runs of a model that share a job and its GPU (default: 1)")
-    run.add_argument("--detach", action="store_true", help="with slurm: submit and return; the same command follows the jobs")
+    run.add_argument(
+        "--per-gpu",
+        type=_positive,
+        metavar="N",
+        help="runs of a model that share a job and its GPU (default: 1)",
+    )
+    run.add_argument(
+        "--detach",
+        action="store_true",
+        help="with slurm: submit and return; the same command follows the jobs",
+    )
     run.set_defaults(command="run:run")
 
-    evaluate = subparsers.add_parser("evaluate", help="measure the metrics of finished runs again, into their records")
-    evaluate.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
-    evaluate.add_argument("--again", action="store_true", help="also of runs that have every metric of today's version")
+    evaluate = subparsers.add_parser(
+        "evaluate", help="measure the metrics of finished runs again, into their records"
+    )
+    evaluate.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it"
+    )
+    evaluate.add_argument(
+        "--again", action="store_true", help="also of runs that have every metric of today's version"
+    )
     evaluate.set_defaults(command="evaluate:evaluate")
 
     fid = subparsers.add_parser("fid", help="measure FID of finished runs, into their records")
-    fid.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it")
-    fid.add_argument("--extractors", type=_names, default=("inception",), metavar="A,B", help="inception (default), clf, or both")
-    fid.add_argument("--fid-n", type=_images, default=10_000, metavar="N", help="images a side (default: %(default)s)")
-    fid.add_argument("--draws", type=_positive, metavar="N", help="sets of samples (default: 3, or 1 for inception on a CPU)")
-    fid.add_argument("--references", action="store_true", help="also the values to compare with: of real images, and of a "
-                     "Gaussian per class")
-    fid.add_argument("--per-cluster", action="store_true", help="also each cluster against the real images assigned to it")
+    fid.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it"
+    )
+    fid.add_argument(
+        "--extractors",
+        type=_names,
+        default=("inception",),
+        metavar="A,B",
+        help="inception (default), clf, or both",
+    )
+    fid.add_argument(
+        "--fid-n", type=_images, default=10_000, metavar="N", help="images a side (default: %(default)s)"
+    )
+    fid.add_argument(
+        "--draws",
+        type=_positive,
+        metavar="N",
+        help="sets of samples (default: 3, or 1 for inception on a CPU)",
+    )
+    fid.add_argument(
+        "--references",
+        action="store_true",
+        help="also the values to compare with: of real images, and of a Gaussian per class",
+    )
+    fid.add_argument(
+        "--per-cluster", action="store_true", help="also each cluster against the real images assigned to it"
+    )
     fid.set_defaults(command="evaluate:fid")
 
-    status = subparsers.add_parser("status", help="which runs have ended, run, wait or failed, here and on SLURM")
+    status = subparsers.add_parser(
+        "status", help="which runs have ended, run, wait or failed, here and on SLURM"
+    )
     status.set_defaults(command="status:print_status")
     tables = subparsers.add_parser("tables", help="write the tables of everything under a results folder")
-    tables.add_argument("--paper", metavar="NAME", help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade")
+    tables.add_argument(
+        "--paper",
+        metavar="NAME",
+        help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade",
+    )
     tables.add_argument("--study", metavar="NAME", help="only the table of a named study")
     tables.set_defaults(command="tables:tables")
     report = subparsers.add_parser("report", help="write one HTML page of everything under a results folder")
     report.set_defaults(command="tables:report")
     for command in (run, status, tables, report):
-        command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+        command.add_argument(
+            "--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s"
+        )
 
     list_ = subparsers.add_parser("list", help="models and data sets, and plugins that could not be loaded")
     list_.set_defaults(command="show:print_list")
-    info = subparsers.add_parser("info", help="what a model or data set is: hyper-parameters, presets, abilities, runs")
+    info = subparsers.add_parser(
+        "info", help="what a model or data set is: hyper-parameters, presets, abilities, runs"
+    )
     info.add_argument("name", nargs="?", help="default: which model has settings for which data set")
-    info.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    info.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s"
+    )
     info.set_defaults(command="show:print_info")
     data = subparsers.add_parser("data", help="list, fetch, verify or show the data sets", epilog=EPILOG)
-    data.add_argument("action", choices=("list", "fetch", "verify", "show"), nargs="?", default="list",
-                      help="fetch: download; verify: read whole and compare digests; show: counts, range, digests, and a "
-                      "contact sheet (default: %(default)s)")
-    data.add_argument("names", nargs="*", metavar="NAME", help="data sets (verify: all that are here, by default)")
-    data.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)")
+    data.add_argument(
+        "action",
+        choices=("list", "fetch", "verify", "show"),
+        nargs="?",
+        default="list",
+        help=(
+            "fetch: download; verify: read whole and compare digests; show: counts, range, digests, and a "
+            "contact sheet (default: %(default)s)"
+        ),
+    )
+    data.add_argument(
+        "names", nargs="*", metavar="NAME", help="data sets (verify: all that are here, by default)"
+    )
+    data.add_argument(
+        "--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)"
+    )
     data.set_defaults(command="data:data")
     for command in (run, evaluate, fid, list_, info, data):
-        command.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins",
-                             help="a file with models or data sets of your own; may be given several times")
+        command.add_argument(
+            "--plugin",
+            action="append",
+            default=[],
+            metavar="FILE.py",
+            dest="plugins",
+            help="a file with models or data sets of your own; may be given several times",
+        )
     doctor = subparsers.add_parser("doctor", help="versions, device, data sets that are here or missing")
     doctor.set_defaults(command="show:print_doctor")
 
     fid_weights = subparsers.add_parser("fid-weights", help="fetch the Inception weights of FID, verified")
     fid_weights.set_defaults(command="evaluate:fid_weights")
-    classifier = subparsers.add_parser("fid-classifier", help="train the classifier of FID-clf for a data set")
+    classifier = subparsers.add_parser(
+        "fid-classifier", help="train the classifier of FID-clf for a data set"
+    )
     classifier.add_argument("dataset", metavar="NAME|FILE.npz")
-    classifier.add_argument("--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)")
-    classifier.add_argument("--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run")
+    classifier.add_argument(
+        "--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)"
+    )
+    classifier.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run"
+    )
     classifier.set_defaults(command="evaluate:fid_classifier")
 
     return parser
@@ -146,7 +301,9 @@ def _positive(text: str) -> int:
 
 def _images(text: str) -> int:
     if _positive(text) < 4:
-        raise argparse.ArgumentTypeError(f"{text} was given, expected at least 4: each half of them needs a covariance")
+        raise argparse.ArgumentTypeError(
+            f"{text} was given, expected at least 4: each half of them needs a covariance"
+        )
     return int(text)
 
 

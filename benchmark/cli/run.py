@@ -54,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if slurm and options.fid == "inception" and plan.device == "cpu":
         print(
-            f"note: jobs on CPUs leave FID out; `python -m benchmark fid {options.results}` adds it", file=sys.stderr
+            f"note: jobs on CPUs leave FID out; `python -m benchmark fid {options.results}` adds it",
+            file=sys.stderr,
         )
     return _run_all(plan, todo, jobs, options, slurm)
 
@@ -131,13 +132,28 @@ def _slurm_executor(options: argparse.Namespace, slurm: "SlurmOptions") -> "Slur
 
 
 def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
-    """FID of those runs that have ended well and lack it, in a process of its own, which says what it could not do."""
+    """FID of those runs that have ended well and lack it, in a process of its own, which says what it could
+    not do.
+    """
     from benchmark.records.store import read_record
 
-    good = [folder for folder in folders if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    good = [
+        folder
+        for folder in folders
+        if (record := read_record(folder)) is not None and record["status"] == "ok"
+    ]
     if good:
         plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
-        command = [sys.executable, "-m", "benchmark", "fid", *map(str, good), "--fid-n", str(options.fid_n), *plugins]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmark",
+            "fid",
+            *map(str, good),
+            "--fid-n",
+            str(options.fid_n),
+            *plugins,
+        ]
         subprocess.run(command)
 
 
@@ -157,8 +173,13 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
     }
     if options.paper or options.study:
         name = "--paper" if options.paper else "--study"
-        others = {"--models": options.models, "--protocol": options.protocol, "--set": options.overrides,
-                  "--clusters": options.clusters, "--study": options.paper and options.study}  # fmt: skip
+        others = {
+            "--models": options.models,
+            "--protocol": options.protocol,
+            "--set": options.overrides,
+            "--clusters": options.clusters,
+            "--study": options.paper and options.study,
+        }
         if given := [option for option, value in others.items() if value]:
             raise UserError(f"{name} says itself which settings are run, leave {' and '.join(given)} out")
         if options.paper:
@@ -186,7 +207,9 @@ def _slurm_options(options: argparse.Namespace) -> "SlurmOptions | None":
             raise UserError("--slurm, --slurm-file, --per-gpu and --detach need --executor slurm")
         return None
     if options.jobs:
-        raise UserError("--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time")
+        raise UserError(
+            "--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time"
+        )
     require_slurm()
     return SlurmOptions.read(options.slurm_file, options.slurm, options.per_gpu, options.device)
 

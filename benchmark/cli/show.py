@@ -24,14 +24,18 @@ from benchmark.tables.table import markdown
 
 def print_list(options: argparse.Namespace) -> int:
     registry = Registry(options.plugins)
-    models = [(name, _first_line(cls), ", ".join(cls.abilities())) for name, cls in sorted(registry.models.items())]
+    models = [
+        (name, _first_line(cls), ", ".join(cls.abilities())) for name, cls in sorted(registry.models.items())
+    ]
     print(_table(models, "model", "", "besides clustering"), end="\n\n")
     folder = data_folder()
     datasets = []
     for name, cls in sorted(registry.datasets.items()):
         dataset = cls(folder)
         here = "here" if dataset.missing() is None else "not downloaded yet"
-        datasets.append((name, dataset.title, "x".join(map(str, dataset.shape)), str(dataset.n_classes or "–"), here))
+        datasets.append(
+            (name, dataset.title, "x".join(map(str, dataset.shape)), str(dataset.n_classes or "–"), here)
+        )
     print(_table(datasets, "data set", "", "shape", "classes", ""))
     studies = [(s.name, s.title, s.model, ", ".join(s.datasets)) for s in runs.studies().values()]
     print("\n" + _table(studies, "study", "", "model", "data sets"))
@@ -54,7 +58,9 @@ def print_info(options: argparse.Namespace) -> int:
 
 
 def _print_matrix(registry: Registry) -> None:
-    """Data sets by models: which pair has settings of its own, which runs with those for its kind, which is impossible."""
+    """Data sets by models: which pair has settings of its own, which runs with those for its kind, which is
+    impossible.
+    """
     folder, rows = data_folder(), []
     for name, cls in sorted(registry.datasets.items()):
         dataset = cls(folder)
@@ -63,14 +69,21 @@ def _print_matrix(registry: Registry) -> None:
         for _, model in sorted(registry.models.items()):
             rows[-1].append("–" if model.skip_reason(spec) else "own" if name in model.presets else "yes")
     print(_table(rows, "data set", *sorted(registry.models)))
-    print("own: settings of its own, from the paper where it has them; yes: settings for data of its kind; –: can't be used")
+    print(
+        "own: settings of its own, from the paper where it has them; yes: settings for data of its kind; –:"
+        " can't be used"
+    )
 
 
 def _print_model(model: type[ClusteringModel], results: Path) -> None:
     print(f"{model.name}  ({inspect.getsourcefile(model)})\n\n{inspect.getdoc(model)}\n")
     print(_table(config.describe(model.Config), "hyper-parameter", "type", "default", "meaning"), end="\n\n")
     print(f"besides clustering: {', '.join(model.abilities()) or 'nothing'}\n")
-    budgets = {"paper": model.presets, "quick (on top of paper)": model.quick, "smoke (on top of quick)": model.smoke}
+    budgets = {
+        "paper": model.presets,
+        "quick (on top of paper)": model.quick,
+        "smoke (on top of quick)": model.smoke,
+    }
     for budget, presets in budgets.items():
         print(f"budget {budget}:")
         for dataset, values in presets.items():
@@ -83,14 +96,21 @@ def _print_model(model: type[ClusteringModel], results: Path) -> None:
             name = (key["dataset"], key["budget"], record["digest"], record["status"])
             runs.setdefault(name, []).append(str(record["seed"]))
     if runs:
-        print(_table([(*n, " ".join(s)) for n, s in runs.items()], "runs on", "budget", "digest", "status", "seeds"))
+        print(
+            _table(
+                [(*n, " ".join(s)) for n, s in runs.items()], "runs on", "budget", "digest", "status", "seeds"
+            )
+        )
         print("`run --dry-run` says which of them count for a given command, and why others do not")
     else:
         print(f"no runs under {results}")
 
 
 def print_dataset(dataset: Dataset) -> None:
-    print(f"{dataset.name}: {dataset.title}\nsource: {dataset.source}\nlicence: {dataset.licence or 'not stated'}")
+    print(
+        f"{dataset.name}: {dataset.title}\nsource: {dataset.source}\nlicence:"
+        f" {dataset.licence or 'not stated'}"
+    )
     print(f"shape {dataset.shape}, {dataset.n_classes or 'no'} classes, splits: {', '.join(dataset.splits)}")
     print(f"preprocessing: {dataset.preprocessing}\nverified by: {dataset.known_digests()}")
     if missing := dataset.missing():
@@ -100,15 +120,24 @@ def print_dataset(dataset: Dataset) -> None:
         print(f"note: {caveat}")
     for split in dataset.splits:
         x, y = dataset.x(split), dataset.y(split)
-        counts = "" if y is None else f"; per class {' '.join(map(str, pd.Series(y).value_counts(sort=False).sort_index()))}"
+        counts = (
+            ""
+            if y is None
+            else f"; per class {' '.join(map(str, pd.Series(y).value_counts(sort=False).sort_index()))}"
+        )
         print(f"{split}: {len(x)} points, {x.dtype} from {x.min():g} to {x.max():g}{counts}")
 
 
 def print_doctor(_options: argparse.Namespace) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     machine = describe_machine(device)
-    print(f"dgcbench {benchmark.__version__}, commit {machine['commit']}{' (changed)' if machine['dirty'] else ''}")
-    print(f"Python {platform.python_version()}, " + ", ".join(f"{p} {machine['packages'][p]}" for p in PACKAGES))
+    print(
+        f"dgcbench {benchmark.__version__}, commit"
+        f" {machine['commit']}{' (changed)' if machine['dirty'] else ''}"
+    )
+    print(
+        f"Python {platform.python_version()}, " + ", ".join(f"{p} {machine['packages'][p]}" for p in PACKAGES)
+    )
     print(f"{machine['cpu']}, {available_cores()} cores")
     if device == "cuda":
         print(f"CUDA {machine['cuda']}, {machine['gpu']}, driver {machine['driver']}")

@@ -1,4 +1,6 @@
-"""`status`: what has ended, runs, waits or failed under a results folder, on this machine and on SLURM. Imports no torch."""
+"""`status`: what has ended, runs, waits or failed under a results folder, on this machine and on SLURM.
+Imports no torch.
+"""
 
 import argparse
 import platform
@@ -20,7 +22,8 @@ class State:
     """How a run is.
 
     Attributes:
-        kind: a record's status; "running"; "pending" in a queue; or "lost": handed out, but nothing works on it any more.
+        kind: a record's status; "running"; "pending" in a queue; or "lost": handed out, but nothing works on
+        it any more.
         detail: progress of a running run, why one waits, the error of one that failed.
     """
 
@@ -35,7 +38,9 @@ def states(results: Path) -> list[State]:
     results = results.absolute()
     found: dict[Path, State] = {}
     for folder, record in all_records(results):
-        found[folder] = State(folder, _title(record["key"], record["seed"]), record["status"], record.get("error", ""))
+        found[folder] = State(
+            folder, _title(record["key"], record["seed"]), record["status"], record.get("error", "")
+        )
     queue = slurm_queue.ask(results)
     for submission in submissions.read_all(results):
         for folder in (folder for task in submission.folders(results) for folder in task):
@@ -45,8 +50,12 @@ def states(results: Path) -> list[State]:
     return list(found.values())
 
 
-def _unfinished(submission: submissions.Submission, folder: Path, queue: slurm_queue.Queue, ended: State | None) -> State | None:
-    """The state of a run that was handed out and may have ended since; None if it has, and its record stands."""
+def _unfinished(
+    submission: submissions.Submission, folder: Path, queue: slurm_queue.Queue, ended: State | None
+) -> State | None:
+    """The state of a run that was handed out and may have ended since; None if it has, and its record
+    stands.
+    """
     entry = queue.entries.get(folder)
     if ended is not None and (ended.kind != "interrupted" or entry is None):
         return None
@@ -55,14 +64,21 @@ def _unfinished(submission: submissions.Submission, folder: Path, queue: slurm_q
         return State(folder, title, "running", _progress(sign, entry.job if entry else None))
     if entry is not None:
         kind = "running" if entry.running else "pending"
-        return State(folder, title, kind, f"job {entry.job}: {entry.reason if kind == 'pending' else 'starts or ends'}")
+        return State(
+            folder, title, kind, f"job {entry.job}: {entry.reason if kind == 'pending' else 'starts or ends'}"
+        )
     if submission.executor == "slurm" and queue.unknown:
         return State(folder, title, "pending", f"SLURM's queue can't be asked: {queue.unknown}")
     if submission.executor == "slurm":
         job, log = queue.job_of(folder)
         return State(folder, title, "lost", f"job {job} is not in SLURM's queue; see {log}")
     if submission.host == platform.node() and not Path(f"/proc/{submission.pid}").exists():
-        return State(folder, title, "lost", f"its run, that began {submission.started}, was killed; the same command goes on")
+        return State(
+            folder,
+            title,
+            "lost",
+            f"its run, that began {submission.started}, was killed; the same command goes on",
+        )
     return State(folder, title, "pending", f"of the run on {submission.host} that began {submission.started}")
 
 
@@ -71,8 +87,13 @@ def print_status(options: argparse.Namespace) -> int:
     results: Path = options.results
     found = states(results)
     counts = Counter(state.kind for state in found)
-    summary = ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts, key=lambda kind: (kind != "ok", kind)))
-    print(f"{results}: {len(found)} runs" + (f": {summary}" if found else "; `python -m benchmark run` makes some"))
+    summary = ", ".join(
+        f"{counts[kind]} {kind}" for kind in sorted(counts, key=lambda kind: (kind != "ok", kind))
+    )
+    print(
+        f"{results}: {len(found)} runs"
+        + (f": {summary}" if found else "; `python -m benchmark run` makes some")
+    )
     for kind in sorted(counts.keys() - {"ok"}):
         print(kind)
         these = [state for state in found if state.kind == kind]
@@ -90,7 +111,7 @@ def print_status(options: argparse.Namespace) -> int:
 
 
 def _without_task(detail: str) -> str:
-    """"job 12_3: Resources" as "job 12: Resources", to count equal reasons of an array."""
+    """ "job 12_3: Resources" as "job 12: Resources", to count equal reasons of an array."""
     job, colon, reason = detail.partition(":")
     return job.split("_")[0] + colon + reason if job.startswith("job ") else detail
 

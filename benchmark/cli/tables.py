@@ -18,16 +18,25 @@ def tables(options: argparse.Namespace) -> int:
         raise UserError("--paper and --study are tables of their own, ask for one at a time")
     records = [record for _, record in all_records(options.results)]
     if not records and not options.paper:
-        raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
+        raise UserError(
+            f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some"
+        )
     if options.paper:
         tables = paper_tables(paper(options.paper), records)
     elif options.study:
         if not (tables := study_tables(study(options.study), records)):
-            raise UserError(f"there are no runs of this study; `python -m benchmark run --study {options.study}` makes them")
+            raise UserError(
+                f"there are no runs of this study; `python -m benchmark run --study {options.study}` makes"
+                " them"
+            )
     else:
         budgets = sorted({record["key"]["budget"] for record in records})
         overall = [make(records, budget) for budget in budgets for make in (overall_table, pairwise_table)]
-        tables = [*build(records), *comparison_tables(records), *(table for table in overall if isinstance(table, Table))]
+        tables = [
+            *build(records),
+            *comparison_tables(records),
+            *(table for table in overall if isinstance(table, Table)),
+        ]
     for table in tables:
         print(f"{table.markdown()}\n{table.write(options.results / 'tables')}\n")
     return 0
@@ -38,6 +47,8 @@ def report(options: argparse.Namespace) -> int:
     from benchmark.report import write_report
 
     if not any(all_records(options.results)):
-        raise UserError(f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some")
+        raise UserError(
+            f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some"
+        )
     print(write_report(options.results))
     return 0

@@ -35,7 +35,9 @@ def dataset_digest(dataset: Dataset) -> str:
 
 
 def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str) -> np.ndarray:
-    """`array` itself if it has the expected digest, or if none is known, else an error that says `what` it should be."""
+    """`array` itself if it has the expected digest, or if none is known, else an error that says `what` it
+    should be.
+    """
     if expected is not None and (found := array_digest(array)) != expected:
         raise UserError(
             f"{where} does not hold {what}: its digest is {found[:16]}..., expected {expected[:16]}...; "
@@ -45,7 +47,9 @@ def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str
 
 
 def data_spec(dataset: Dataset) -> DataSpec:
-    """What models are told of a data set. Checks that its training points are what its class says they are."""
+    """What models are told of a data set. Checks that its training points are what its class says they
+    are.
+    """
     x = dataset.x(dataset.splits[0])
     if x.shape[1:] != dataset.shape or x.dtype not in (np.uint8, np.float32):
         raise UserError(

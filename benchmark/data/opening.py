@@ -1,4 +1,6 @@
-"""A data set opened once: its points as a protocol divides them, what a model may know of them, and their digest."""
+"""A data set opened once: its points as a protocol divides them, what a model may know of them, and their
+digest.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

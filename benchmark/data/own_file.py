@@ -12,9 +12,9 @@ from benchmark.errors import UserError
 class NpzDataset(Dataset):
     """Images or vectors from an .npz file.
 
-    X of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 are images: uint8, or floats within [0, 1].
-    X of shape (N, D) are vectors of any scale; every column is standardised to mean 0 and variance 1.
-    y, if there, has shape (N,): integers or strings. There is no split: all points are clustered.
+    X of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 are images: uint8, or floats within [0,
+    1]. X of shape (N, D) are vectors of any scale; every column is standardised to mean 0 and variance 1. y,
+    if there, has shape (N,): integers or strings. There is no split: all points are clustered.
     """
 
     source = "the user's own file"
@@ -56,14 +56,22 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         why = "it holds Python objects, not numbers" if "pickle" in str(error).lower() else str(error)
         raise UserError(f"{path} can't be read as an .npz file of numeric arrays: {why}") from error
     if "X" not in arrays:
-        raise UserError(f"{path} has no array X (it has: {found}); write it with numpy.savez({path.name!r}, X=x, y=y)")
+        raise UserError(
+            f"{path} has no array X (it has: {found}); write it with numpy.savez({path.name!r}, X=x, y=y)"
+        )
     x, y = arrays["X"], arrays.get("y")
     if x.dtype.kind not in "uifb" or x.ndim not in (2, 3, 4) or len(x) < 2 or x.size == 0:
-        raise UserError(f"{path}: X is {x.dtype} {x.shape}, expected numbers, (N, D) vectors or (N, H, W[, C]) images")
+        raise UserError(
+            f"{path}: X is {x.dtype} {x.shape}, expected numbers, (N, D) vectors or (N, H, W[, C]) images"
+        )
     if not np.isfinite(x).all():
-        raise UserError(f"{path}: X has {int((~np.isfinite(x)).sum())} values that are NaN or infinite; remove them first")
+        raise UserError(
+            f"{path}: X has {int((~np.isfinite(x)).sum())} values that are NaN or infinite; remove them first"
+        )
     if y is not None and (y.shape != x.shape[:1] or y.dtype.kind not in "uibUS"):
-        raise UserError(f"{path}: y is {y.dtype} {y.shape}, expected integers or strings of shape {x.shape[:1]}")
+        raise UserError(
+            f"{path}: y is {y.dtype} {y.shape}, expected integers or strings of shape {x.shape[:1]}"
+        )
     return x, y
 
 
@@ -83,6 +91,9 @@ def _images(x: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[float, float]]
         raise UserError(f"{path}: X has shape {x.shape}, expected 1 or 3 colour channels")
     if x.dtype != np.uint8:
         if x.min() < 0 or x.max() > 1:
-            raise UserError(f"{path}: image values go from {x.min():g} to {x.max():g}; expected uint8, or floats in [0, 1]")
+            raise UserError(
+                f"{path}: image values go from {x.min():g} to {x.max():g}; expected uint8, or floats in"
+                " [0, 1]"
+            )
         x = x.astype(np.float32)
     return np.ascontiguousarray(x), (0.0, 1.0)

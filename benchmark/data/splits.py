@@ -10,7 +10,9 @@ from benchmark.protocols import PROTOCOLS, applicable
 
 
 def divide(dataset: Dataset, protocol: str) -> Dataset:
-    """The data set as a protocol sees it: other splits of the same points. Models are fitted on the first one."""
+    """The data set as a protocol sees it: other splits of the same points. Models are fitted on the first
+    one.
+    """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
     protocol = applicable(dataset.splits, protocol)
@@ -23,7 +25,12 @@ class _Divided(Dataset, ABC):
     def __init__(self, whole: Dataset):
         super().__init__(whole.folder)
         self.whole = whole
-        self.name, self.title, self.shape, self.n_classes = whole.name, whole.title, whole.shape, whole.n_classes
+        self.name, self.title, self.shape, self.n_classes = (
+            whole.name,
+            whole.title,
+            whole.shape,
+            whole.n_classes,
+        )
         self.value_range, self.source, self.licence = whole.value_range, whole.source, whole.licence
 
 
@@ -53,7 +60,9 @@ class _HeldOut(_Divided):
         return None if labels is None else self._part(labels, split)
 
     def _part(self, values: np.ndarray, split: str) -> np.ndarray:
-        last = 5000 if len(values) >= 50_000 else 1000  # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000
+        last = (
+            5000 if len(values) >= 50_000 else 1000
+        )  # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000
         return {"train": values[:-last], "validation": values[-last:], "test": values}[split]
 
 

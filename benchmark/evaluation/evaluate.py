@@ -1,4 +1,6 @@
-"""A trained model and a data set -> metrics. Labels are read for scoring here, and for the bounds and classifier of FID."""
+"""A trained model and a data set -> metrics. Labels are read for scoring here, and for the bounds and
+classifier of FID.
+"""
 
 from typing import Any
 
@@ -11,7 +13,9 @@ from benchmark.evaluation.metrics import Clustering, measure
 from benchmark.seeding import derive, start
 
 
-def evaluate(model: ClusteringModel, dataset: Dataset, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def evaluate(
+    model: ClusteringModel, dataset: Dataset, seed: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Metrics of every split and assignment rule, and the log-assignments that they were computed from.
 
     Returns:
@@ -29,7 +33,9 @@ def evaluate(model: ClusteringModel, dataset: Dataset, seed: int) -> tuple[dict[
         for rule, assign in model.assignments().items():
             log_q = assign(torch.from_numpy(x).to(device)).cpu().numpy()
             if log_q.ndim != 2 or len(log_q) != len(x) or np.isnan(log_q).any():
-                raise Diverged(f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}")
+                raise Diverged(
+                    f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}"
+                )
             first.setdefault(split, log_q)
             metrics[split][rule] = measure(Clustering(log_q, x, y, derive(seed, "eval", 1)))
     return metrics, first

@@ -1,14 +1,16 @@
-"""Clustering metrics: one table that says what each is called and shown as, and one function for each. No torch.
+"""Clustering metrics: one table that says what each is called and shown as, and one function for each. No
+torch.
 
 What papers call "accuracy" is one of three numbers here, each under its own name:
     accuracy           one-to-one (Hungarian) matching of clusters and classes; VaDE, DEC and most others
     purity             every cluster counts as its majority class, many-to-one; MPCC's and ClusterGAN's code
-    exemplar_accuracy  every cluster counts as the class of its most confident point; GMVAE, adversarial autoencoders
-For the same clustering accuracy <= purity and exemplar accuracy <= purity; more clusters than classes raise the last
-two but not the first.
+    exemplar_accuracy  every cluster counts as the class of its most confident point; GMVAE, adversarial
+                       autoencoders
+For the same clustering accuracy <= purity and exemplar accuracy <= purity; more clusters than classes raise
+the last two but not the first.
 
-A further metric is a function of a `Clustering` and an entry in METRICS: records, tables and the report follow, and
-`python -m benchmark evaluate RESULTS` adds it to the runs that are there.
+A further metric is a function of a `Clustering` and an entry in METRICS: records, tables and the report
+follow, and `python -m benchmark evaluate RESULTS` adds it to the runs that are there.
 """
 
 from collections.abc import Callable
@@ -18,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-METRICS_VERSION = 1  # stands in every record: raise it when a definition here changes; `evaluate` measures again
+METRICS_VERSION = (
+    1  # stands in every record: raise it when a definition here changes; `evaluate` measures again
+)
 SILHOUETTE_POINTS = 2000
 
 
@@ -64,10 +68,11 @@ def contingency(y: np.ndarray, c: np.ndarray, n_clusters: int) -> np.ndarray:
 
 
 def accuracy(table: np.ndarray) -> float:
-    """Hungarian accuracy: the largest fraction of points that a one-to-one map of clusters to classes gets right.
+    """Hungarian accuracy: the largest fraction of points that a one-to-one map of clusters to classes gets
+    right.
 
-    With K different from the number of classes the matching is rectangular: surplus clusters (or classes) stay
-    unmatched and all their points count as wrong.
+    With K different from the number of classes the matching is rectangular: surplus clusters (or classes)
+    stay unmatched and all their points count as wrong.
     """
     from scipy.optimize import linear_sum_assignment  # on demand, like sklearn below: tables need neither
 
@@ -81,10 +86,11 @@ def purity(table: np.ndarray) -> float:
 
 
 def exemplar_accuracy(y: np.ndarray, log_q: np.ndarray) -> float | None:
-    """Accuracy when each cluster is labelled by one point: the one with the largest q(k | x) (the first of equals).
+    """Accuracy when each cluster is labelled by one point: the one with the largest q(k | x) (the first of
+    equals).
 
-    Makhzani et al. 2015 (adversarial autoencoders), section 5; used by GMVAE. None where every row is one-hot (a hard
-    method): then there is no most confident point.
+    Makhzani et al. 2015 (adversarial autoencoders), section 5; used by GMVAE. None where every row is one-hot
+    (a hard method): then there is no most confident point.
     """
     if np.isneginf(log_q).sum() == log_q.shape[0] * (log_q.shape[1] - 1):
         return None
@@ -107,7 +113,9 @@ def ari(y: np.ndarray, c: np.ndarray) -> float:
 
 
 def silhouette(clustering: Clustering) -> float | None:
-    """Mean silhouette coefficient in the space of the data, on a random subset; None with one cluster only."""
+    """Mean silhouette coefficient in the space of the data, on a random subset; None with one cluster
+    only.
+    """
     from sklearn.metrics import silhouette_score
 
     x, c = clustering.x, clustering.c
@@ -141,7 +149,11 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "n": Metric("n", lambda m: len(m.x), needs_labels=False, column=None, digits=0, higher_is_better=None),
     "cluster_sizes": Metric(
-        "sizes of the clusters", lambda m: m.sizes.tolist(), needs_labels=False, column=None, higher_is_better=None
+        "sizes of the clusters",
+        lambda m: m.sizes.tolist(),
+        needs_labels=False,
+        column=None,
+        higher_is_better=None,
     ),
     "clusters_used": Metric(
         "clusters", lambda m: int((m.sizes > 0).sum()), needs_labels=False, column="unlabelled", digits=1

@@ -1,4 +1,6 @@
-"""Runs that have ended, measured again from their trained models: metrics that are newer than the run, and FID."""
+"""Runs that have ended, measured again from their trained models: metrics that are newer than the run, and
+FID.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,7 +27,9 @@ from benchmark.records.store import read_record, write_record
 def finished(paths: Sequence[Path]) -> list[Path]:
     """The folders, at or below the given ones, of runs that ended well."""
     found = sorted({path.parent for given in paths for path in given.rglob("record.json")})
-    good = [folder for folder in found if (record := read_record(folder)) is not None and record["status"] == "ok"]
+    good = [
+        folder for folder in found if (record := read_record(folder)) is not None and record["status"] == "ok"
+    ]
     if not good:
         raise UserError(f"no run that ended well lies below {', '.join(map(str, paths))}")
     return good
@@ -61,11 +65,15 @@ def reevaluate(folders: Sequence[Path], plugins: Sequence[str], again: bool = Fa
 
 
 def is_current(record: Record) -> bool:
-    """Whether a record has every metric of today's definitions; those that need labels, where it has any of them."""
+    """Whether a record has every metric of today's definitions; those that need labels, where it has any of
+    them.
+    """
     rules = [metrics for rules in record["metrics"].values() for metrics in rules.values()]
     labelled = any("accuracy" in metrics for metrics in rules)
     needed = {name for name, metric in METRICS.items() if labelled or not metric.needs_labels}
-    return record.get("metrics_version") == METRICS_VERSION and all(needed <= set(metrics) for metrics in rules)
+    return record.get("metrics_version") == METRICS_VERSION and all(
+        needed <= set(metrics) for metrics in rules
+    )
 
 
 def add_fid(
@@ -112,7 +120,11 @@ def _measured(
         raise UserError(f"FID is for images only, {run.data.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # where `run.model()` will be
-    todo = [n for n in extractors if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))]
+    todo = [
+        n
+        for n in extractors
+        if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))
+    ]
     if not todo:
         return
     model, say = run.model(), _bars(run.run.title)
@@ -137,7 +149,9 @@ def _bars(title: str) -> Say:
 
     def say(what: str, total: int) -> Progress:
         interval = 1 if sys.stderr.isatty() else 30  # seconds; a log needs fewer lines
-        bar = tqdm(total=total, desc=f"{title}: {what}", unit="image", mininterval=interval, dynamic_ncols=True)
+        bar = tqdm(
+            total=total, desc=f"{title}: {what}", unit="image", mininterval=interval, dynamic_ncols=True
+        )
 
         def update(done: int) -> None:
             bar.update(done - bar.n)

@@ -45,7 +45,8 @@ class Number:
         table, table_title: the block it belongs to.
         method: as the paper calls it.
         metric, split, statistic, n, selection, source, seen, caveat: see the head of published.toml.
-        model, set: our runs that stand beside it, as model name and hyper-parameters; model is None if there are none.
+        model, set: our runs that stand beside it, as model name and hyper-parameters; model is None if there
+        are none.
         std: as published, None where it was not.
     """
 
@@ -89,13 +90,21 @@ def paper(name: str) -> Paper:
 
 def _read(path: Path) -> tuple[dict[str, Paper], tuple[Number, ...]]:
     content = tomllib.loads(path.read_text())
-    found = {name: Paper(name=name, **{**values, "notes": tuple(values["notes"])}) for name, values in content["paper"].items()}
+    found = {
+        name: Paper(name=name, **{**values, "notes": tuple(values["notes"])})
+        for name, values in content["paper"].items()
+    }
     return found, tuple(number for table in content["table"] for number in _numbers(table, found))
 
 
 def _numbers(table: dict[str, Any], papers: Mapping[str, Paper]) -> list[Number]:
     where = f"published.toml, table {table.get('paper')}.{table.get('name')}"
-    for key, allowed in (("split", SPLITS), ("selection", SELECTIONS), ("statistic", STATISTICS), ("paper", tuple(papers))):
+    for key, allowed in (
+        ("split", SPLITS),
+        ("selection", SELECTIONS),
+        ("statistic", STATISTICS),
+        ("paper", tuple(papers)),
+    ):
         if table.get(key) not in allowed:
             raise UserError(f"{where}: {key} is {table.get(key)!r}, expected one of {', '.join(allowed)}")
     paper = papers[table["paper"]]
@@ -110,10 +119,24 @@ def _numbers(table: dict[str, Any], papers: Mapping[str, Paper]) -> list[Number]
             for metric, value in by_metric.items():
                 mean, std = value if isinstance(value, list) else (value, None)
                 number = Number(
-                    paper, table["name"], table["title"], row["method"], dataset, metric, table["split"], table["statistic"],
-                    table.get("n"), table["selection"], table["source"], table["seen"], table.get("caveat"),
-                    row.get("model"), row.get("set", {}), row.get("rule", paper.rule),
-                    mean / scale, None if std is None else std / scale,
-                )  # fmt: skip
+                    paper,
+                    table["name"],
+                    table["title"],
+                    row["method"],
+                    dataset,
+                    metric,
+                    table["split"],
+                    table["statistic"],
+                    table.get("n"),
+                    table["selection"],
+                    table["source"],
+                    table["seen"],
+                    table.get("caveat"),
+                    row.get("model"),
+                    row.get("set", {}),
+                    row.get("rule", paper.rule),
+                    mean / scale,
+                    None if std is None else std / scale,
+                )
                 found.append(number)
     return found

@@ -61,7 +61,9 @@ def _read(path: Path) -> Study:
     return Study(path.stem, paper=paper(values.pop("paper")), variants=tuple(variants), **lists, **values)
 
 
-def study_requests(wanted: Study, common: Mapping[str, Any], dataset: str | None, seeds: int | None) -> list[Request]:
+def study_requests(
+    wanted: Study, common: Mapping[str, Any], dataset: str | None, seeds: int | None
+) -> list[Request]:
     """The requests of a named study.
 
     Args:
@@ -69,13 +71,21 @@ def study_requests(wanted: Study, common: Mapping[str, Any], dataset: str | None
         dataset, seeds: instead of the study's own.
     """
     return [
-        Request(name, (wanted.model,), seeds or wanted.seeds, protocol=wanted.paper.protocol,
-                variants=tuple(map(_as_text, wanted.variants)), **common)
+        Request(
+            name,
+            (wanted.model,),
+            seeds or wanted.seeds,
+            protocol=wanted.paper.protocol,
+            variants=tuple(map(_as_text, wanted.variants)),
+            **common,
+        )
         for name in ([dataset] if dataset else wanted.datasets)
-    ]  # fmt: skip
+    ]
 
 
-def paper_requests(wanted: Paper, common: Mapping[str, Any], dataset: str | None, seeds: int | None) -> list[Request]:
+def paper_requests(
+    wanted: Paper, common: Mapping[str, Any], dataset: str | None, seeds: int | None
+) -> list[Request]:
     """The requests that a paper's table needs, under its protocol.
 
     Args:
@@ -90,7 +100,9 @@ def paper_requests(wanted: Paper, common: Mapping[str, Any], dataset: str | None
             if number.set not in variants:
                 variants.append(number.set)
     if dataset is not None and dataset not in needed:
-        raise UserError(f"{wanted.title} has no numbers for {dataset}; it has some for {', '.join(sorted(needed))}")
+        raise UserError(
+            f"{wanted.title} has no numbers for {dataset}; it has some for {', '.join(sorted(needed))}"
+        )
     return [
         Request(
             name,

@@ -1,7 +1,8 @@
-"""The papers' tables made again: every published number, ours beside it, and a difference only where it means something.
+"""The papers' tables made again: every published number, ours beside it, and a difference only where it means
+something.
 
-A difference is shown only when the published number was seen at its source, and metric, split, protocol, assignment rule,
-budget, selection and number of runs are the same. Otherwise a footnote says what differs.
+A difference is shown only when the published number was seen at its source, and metric, split, protocol,
+assignment rule, budget, selection and number of runs are the same. Otherwise a footnote says what differs.
 """
 
 import math
@@ -22,10 +23,18 @@ from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table
 
 MEMORY = "†"
-METRIC_NAMES = {**{name: metric.title for name, metric in METRICS.items()}, "nmi_geometric": "NMI",
-                "kde_log_likelihood": "log-likelihood", "kde_of_data": "of the data itself",
-                "fid": "FID", "inception_score": "IS", "fid_of_the_paper": "FID", "unknown_nmi": "NMI",
-                "unknown_fid": "FID", "unknown": "ACC"}  # fmt: skip
+METRIC_NAMES = {
+    **{name: metric.title for name, metric in METRICS.items()},
+    "nmi_geometric": "NMI",
+    "kde_log_likelihood": "log-likelihood",
+    "kde_of_data": "of the data itself",
+    "fid": "FID",
+    "inception_score": "IS",
+    "fid_of_the_paper": "FID",
+    "unknown_nmi": "NMI",
+    "unknown_fid": "FID",
+    "unknown": "ACC",
+}
 UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
 
 
@@ -38,7 +47,8 @@ class Ours:
         seeds: how many ended at all.
         failures: "seed 3: diverged, ..." of the others.
         older: records of older code or data, left out.
-        chosen_by: {seed: value} by which a best run is chosen: validation purity where the protocol has a validation split.
+        chosen_by: {seed: value} by which a best run is chosen: validation purity where the protocol has a
+        validation split.
     """
 
     values: dict[int, float] = field(default_factory=dict)
@@ -49,20 +59,39 @@ class Ours:
 
 
 def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
-    """The paper's table, once per budget that there are runs at; once without runs of ours if there are none."""
+    """The paper's table, once per budget that there are runs at; once without runs of ours if there are
+    none.
+    """
     wanted = [number for number in numbers() if number.paper == paper]
     mine = [r for r in records if r["key"]["model"] == paper.model]
     undivided = undivided_datasets(mine)
-    budgets = sorted({r["key"]["budget"] for r in mine if any(_made_for(r, number, undivided) for number in wanted)})
+    budgets = sorted(
+        {r["key"]["budget"] for r in mine if any(_made_for(r, number, undivided) for number in wanted)}
+    )
     return [_paper_table(paper, wanted, mine, budget) for budget in budgets or [None]]
 
 
-def ours(records: Iterable[Record], model: str, dataset: str, protocol: str, config: Mapping[str, Any], budget: str | None,
-         split: str, rule: str, metric: str) -> Ours:  # fmt: skip
-    """Our runs of a model with these hyper-parameters and otherwise the presets, under a protocol and budget."""
+def ours(
+    records: Iterable[Record],
+    model: str,
+    dataset: str,
+    protocol: str,
+    config: Mapping[str, Any],
+    budget: str | None,
+    split: str,
+    rule: str,
+    metric: str,
+) -> Ours:
+    """Our runs of a model with these hyper-parameters and otherwise the presets, under a protocol and
+    budget.
+    """
     records = list(records)
     undivided = undivided_datasets(records)
-    wanted = [r for r in records if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config, undivided)]
+    wanted = [
+        r
+        for r in records
+        if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config, undivided)
+    ]
     newest, older = newest_per_config(wanted)
     found = Ours(seeds=len({r["seed"] for r in newest}), older=older)
     for record in sorted(newest, key=lambda r: r["seed"]):
@@ -70,14 +99,18 @@ def ours(records: Iterable[Record], model: str, dataset: str, protocol: str, con
             found.failures.append(f"seed {record['seed']}: {record['status']}, {record.get('error', '')}")
         elif (value := measured(record, split, rule, metric)) is not None:
             found.values[record["seed"]] = value
-            chosen_by = measured(record, "validation", rule, "purity") if "validation" in record["metrics"] else value
+            chosen_by = (
+                measured(record, "validation", rule, "purity") if "validation" in record["metrics"] else value
+            )
             found.chosen_by[record["seed"]] = value if chosen_by is None else chosen_by
     return found
 
 
 def _made_for(record: Record, number: Number, undivided: frozenset[str]) -> bool:
     protocol = number.paper.protocol
-    return number.model is not None and _matches(record, number.model, number.dataset, protocol, number.set, undivided)
+    return number.model is not None and _matches(
+        record, number.model, number.dataset, protocol, number.set, undivided
+    )
 
 
 def undivided_datasets(records: Iterable[Record]) -> frozenset[str]:
@@ -87,7 +120,12 @@ def undivided_datasets(records: Iterable[Record]) -> frozenset[str]:
 
 
 def _matches(
-    record: Record, model: str, dataset: str, protocol: str, config: Mapping[str, Any], undivided: frozenset[str]
+    record: Record,
+    model: str,
+    dataset: str,
+    protocol: str,
+    config: Mapping[str, Any],
+    undivided: frozenset[str],
 ) -> bool:
     key = record["key"]
     return (
@@ -116,8 +154,17 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
     for number in wanted:
         mine = Ours()
         if number.model is not None:
-            mine = ours(records, number.model, number.dataset, paper.protocol, number.set, budget,
-                        number.split, number.rule, number.metric)  # fmt: skip
+            mine = ours(
+                records,
+                number.model,
+                number.dataset,
+                paper.protocol,
+                number.set,
+                budget,
+                number.split,
+                number.rule,
+                number.metric,
+            )
         rows.append(_compare(number, mine, budget))
     tested = [row for row in rows if not math.isnan(row["p"])]
     for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
@@ -126,15 +173,23 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
     values = pd.DataFrame(rows).drop(columns="number")
     values[["why_not", "failures"]] = values[["why_not", "failures"]].map("; ".join)
     lines = [
-        f"protocol of the paper ({paper.protocol}): {PROTOCOLS[paper.protocol]}", *paper.notes,
+        f"protocol of the paper ({paper.protocol}): {PROTOCOLS[paper.protocol]}",
+        *paper.notes,
         f"{MEMORY} from memory, not seen at the source: shown in grey and never compared with",
-        "ours: mean ± standard deviation (n - 1) over seeds, or the best run where the published number is one; "
-        "a difference is ours minus published",
-        "not separable: the two-sided p (Welch against a published mean and deviation, a prediction interval against a single "
-        "run), corrected for the number of differences in this table (Holm), is above 0.05",
+        (
+            "ours: mean ± standard deviation (n - 1) over seeds, or the best run where the published number"
+            " is one; a difference is ours minus published"
+        ),
+        (
+            "not separable: the two-sided p (Welch against a published mean and deviation, a prediction"
+            " interval against a single run), corrected for the number of differences in this table (Holm),"
+            " is above 0.05"
+        ),
         *notes.lines(),
-    ]  # fmt: skip
-    heading = f"### {paper.title}: published numbers and ours, " + (f"{budget} budget" if budget else "no runs of ours")
+    ]
+    heading = f"### {paper.title}: published numbers and ours, " + (
+        f"{budget} budget" if budget else "no runs of ours"
+    )
     name = f"paper-{paper.name}" + (f"-{budget}" if budget else "")
     return Table(name, heading, shown, values, lines, numbers_from=5)
 
@@ -143,7 +198,11 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
     """One row as numbers; `why_not` lists why no difference is shown."""
     asked = number.paper.runs
     values = np.array(list(mine.values.values()))
-    mean, std = (values.mean(), values.std(ddof=1) if len(values) > 1 else math.nan) if len(values) else (math.nan, math.nan)
+    mean, std = (
+        (values.mean(), values.std(ddof=1) if len(values) > 1 else math.nan)
+        if len(values)
+        else (math.nan, math.nan)
+    )
     why_not = []
     if number.caveat:
         why_not.append(number.caveat)
@@ -158,31 +217,63 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
             why_not.append("records of older versions of the model, its presets or the data are left out")
     if number.statistic.startswith("best") and len(values):
         tried = sorted(mine.values)[: number.n]
-        chosen = sorted(tried, key=lambda seed: mine.chosen_by[seed])[-3 if number.statistic == "best 3" else -1 :]
+        chosen = sorted(tried, key=lambda seed: mine.chosen_by[seed])[
+            -3 if number.statistic == "best 3" else -1 :
+        ]
         mean, std = np.mean([mine.values[s] for s in chosen]), math.nan
         if number.n != len(tried):
             published_n = number.n or "an unknown number"
-            why_not.append(f"best of {len(tried)} runs of ours, the published number is the best of {published_n}")
+            why_not.append(
+                f"best of {len(tried)} runs of ours, the published number is the best of {published_n}"
+            )
     difference = mean - number.value if number.seen and not why_not and len(values) else math.nan
     tests = not math.isnan(difference) and not number.statistic.startswith("best")
     p = statistics.published_p_value(values, number.value, number.std, number.n) if tests else math.nan
     return {
-        "number": number, "table": number.table, "dataset": number.dataset, "method": number.method, "metric": number.metric,
-        "split": number.split, "rule": number.rule, "statistic": number.statistic, "published_n": number.n,
-        "selection": number.selection, "source": number.source, "seen": number.seen, "published": number.value,
-        "published_std": number.std, "ours": mean, "ours_std": std, "n": len(values), "seeds": mine.seeds, "asked": asked,
-        "difference": difference, "p": p, "why_not": why_not, "failures": mine.failures,
-    }  # fmt: skip
+        "number": number,
+        "table": number.table,
+        "dataset": number.dataset,
+        "method": number.method,
+        "metric": number.metric,
+        "split": number.split,
+        "rule": number.rule,
+        "statistic": number.statistic,
+        "published_n": number.n,
+        "selection": number.selection,
+        "source": number.source,
+        "seen": number.seen,
+        "published": number.value,
+        "published_std": number.std,
+        "ours": mean,
+        "ours_std": std,
+        "n": len(values),
+        "seeds": mine.seeds,
+        "asked": asked,
+        "difference": difference,
+        "p": p,
+        "why_not": why_not,
+        "failures": mine.failures,
+    }
 
 
 def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
     number: Number = row["number"]
     n = f" ({number.n} runs)" if number.n and number.statistic != "single" else ""
-    how = {"mean": f"mean{n}", "best": f"best{n}", "best 3": f"best 3{n}", "single": "single run", "unknown": "not known"}
+    how = {
+        "mean": f"mean{n}",
+        "best": f"best{n}",
+        "best 3": f"best 3{n}",
+        "single": "single run",
+        "unknown": "not known",
+    }
     source = notes.mark(f"source: {number.source}")
     seeds = DASH
     if row["seeds"] or number.model is not None:
-        seeds = f"{row['n']}/{max(row['asked'], row['seeds'])}" if row["n"] < max(row["asked"], row["seeds"]) else str(row["n"])
+        seeds = (
+            f"{row['n']}/{max(row['asked'], row['seeds'])}"
+            if row["n"] < max(row["asked"], row["seeds"])
+            else str(row["n"])
+        )
     if row["failures"]:
         seeds += notes.mark(f"{number.method} on {number.dataset}: {'; '.join(row['failures'])}")
     difference = DASH
@@ -190,7 +281,9 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
         difference = number_text(row["difference"], number.metric, sign=True)
         if not math.isnan(row["p"]):
             n_seeds = row["n"]
-            difference += f" (p = {row['p']:.2g})" if row["p"] <= 0.05 else f" (not separable with {n_seeds} seeds)"
+            difference += (
+                f" (p = {row['p']:.2g})" if row["p"] <= 0.05 else f" (not separable with {n_seeds} seeds)"
+            )
         elif row["n"] == 1:
             difference += " (not separable with 1 seed)"
     return {
@@ -198,11 +291,15 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
         "data set": number.dataset,
         "method": number.method,
         "metric": _metric_text(number),
-        "statistic": how[number.statistic] + (", chosen by labels" if number.selection == "by labels" else ""),
+        "statistic": (
+            how[number.statistic] + (", chosen by labels" if number.selection == "by labels" else "")
+        ),
         "published": published_text(number) + ("" if number.seen else f" {MEMORY}") + source,
         "ours": with_spread(row["ours"], row["ours_std"], number.metric),
         "seeds": seeds,
-        "difference": difference + ("" if difference != DASH else "".join(notes.mark(why) for why in row["why_not"])),
+        "difference": (
+            difference + ("" if difference != DASH else "".join(notes.mark(why) for why in row["why_not"]))
+        ),
     }
 
 
@@ -213,13 +310,18 @@ def _metric_text(number: Number) -> str:
 
 
 def study_tables(wanted: Study, records: Sequence[Record]) -> list[Table]:
-    """A table per budget: rows are variants on data sets, columns the study's metrics and the published number."""
+    """A table per budget: rows are variants on data sets, columns the study's metrics and the published
+    number.
+    """
     mine = [r for r in records if r["key"]["model"] == wanted.model]
     protocol, undivided = wanted.paper.protocol, undivided_datasets(mine)
     runs = [
-        r for r in mine
-        if any(_matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants)
-    ]  # fmt: skip
+        r
+        for r in mine
+        if any(
+            _matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants
+        )
+    ]
     return [_study_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
 
 
@@ -241,24 +343,39 @@ def _study_table(wanted: Study, records: list[Record], budget: str) -> Table:
                 s = statistics.summarise(list(runs.values.values()))
                 row[METRIC_NAMES[metric]] = with_spread(s.mean, s.std, metric)
                 numeric |= {metric: s.mean, f"{metric}_std": s.std}
-            if dataset not in wanted.datasets and math.isnan(numeric[wanted.metrics[0]]) and not runs.failures:
+            if (
+                dataset not in wanted.datasets
+                and math.isnan(numeric[wanted.metrics[0]])
+                and not runs.failures
+            ):
                 continue  # other runs of the model, which are not of this study
             missing = len(runs.values) < max(runs.seeds, wanted.seeds)
-            row["seeds"] = f"{len(runs.values)}/{max(runs.seeds, wanted.seeds)}" if missing else str(len(runs.values))
+            row["seeds"] = (
+                f"{len(runs.values)}/{max(runs.seeds, wanted.seeds)}" if missing else str(len(runs.values))
+            )
             beside = [n for n in published if n.dataset == dataset and dict(n.set) == dict(variant)]
-            texts = [f"{METRIC_NAMES[n.metric]} {published_text(n)}{'' if n.seen else ' ' + MEMORY}" for n in beside]
+            texts = [
+                f"{METRIC_NAMES[n.metric]} {published_text(n)}{'' if n.seen else ' ' + MEMORY}"
+                for n in beside
+            ]
             row["published"] = ", ".join(texts) or DASH
             failures += [f"{dataset}, {variant}: {why}" for why in runs.failures]
             shown.append(row)
-            values.append({**numeric, "n": len(runs.values), "seeds": runs.seeds, "published": row["published"]})
+            values.append(
+                {**numeric, "n": len(runs.values), "seeds": runs.seeds, "published": row["published"]}
+            )
     notes = [
         f"protocol of the paper ({protocol}): {PROTOCOLS[protocol]}",
         f"mean ± standard deviation (n - 1) over seeds; {MEMORY} from memory, not seen at the source",
-        "differences to published numbers, and why they may not be compared: `tables --paper " + wanted.paper.name + "`",
+        "differences to published numbers, and why they may not be compared: `tables --paper "
+        + wanted.paper.name
+        + "`",
         *dict.fromkeys(failures),
     ]
     heading = f"### {wanted.title}, {budget} budget"
-    return Table(f"study-{wanted.name}-{budget}", heading, pd.DataFrame(shown).astype(str), pd.DataFrame(values), notes)
+    return Table(
+        f"study-{wanted.name}-{budget}", heading, pd.DataFrame(shown).astype(str), pd.DataFrame(values), notes
+    )
 
 
 class _Notes:
@@ -283,6 +400,7 @@ def number_text(value: float, metric: str, sign: bool = False) -> str:
 
 def published_text(number: Number) -> str:
     """With up to four digits, as published."""
+
     def digits(value: float) -> str:
         whole, _, fraction = f"{value:.4f}".partition(".")
         return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"

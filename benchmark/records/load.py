@@ -71,7 +71,9 @@ def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> SavedRun:
     if record is None or record["status"] != "ok":
         raise UserError(f"{folder} holds no run that ended well")
     if missing := [name for name in (FILE, "model.pt") if not (folder / name).is_file()]:
-        raise UserError(f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again")
+        raise UserError(
+            f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again"
+        )
     run = Run.read(folder)
     registry = Registry([*run.plugins, *plugins])
     return SavedRun(folder, run, record, registry, registry.model(run.key["model"]))

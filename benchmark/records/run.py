@@ -17,12 +17,14 @@ class Run:
     """A planned run; plain data, so that it can be written to a file and handed to another process.
 
     Attributes:
-        key: everything that determines the result except the seed: data set, model, budget, protocol, resolved config,
+        key: everything that determines the result except the seed: data set, model, budget, protocol,
+        resolved config,
             device and threads, and the digests and versions of data, model source and training loop.
         seed: of all random streams.
         dataset: what the data set was asked for by: its name, or the path of the user's own file.
         plugins: --plugin files that are needed to find model and data set.
-        fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be measured later.
+        fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be
+        measured later.
         fid_n: images a side that FID is measured on.
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
     """
@@ -41,7 +43,7 @@ class Run:
 
     @property
     def device(self) -> str:
-        """"cpu" or "cuda"."""
+        """ "cpu" or "cuda"."""
         return str(self.key["device"])
 
     @property

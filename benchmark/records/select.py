@@ -1,4 +1,6 @@
-"""Which records count, what their rows are called, and what their models are compared by. Imports no torch."""
+"""Which records count, what their rows are called, and what their models are compared by. Imports no
+torch.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +20,9 @@ def groups(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]
 
 
 def rules_on(record: Record, split: str) -> dict[str, dict[str, Any]]:
-    """{assignment rule: metrics} on a split, the neutral protocol's rule first; of a data set without one, on "all"."""
+    """{assignment rule: metrics} on a split, the neutral protocol's rule first; of a data set without one, on
+    "all".
+    """
     metrics: dict[str, Any] = record.get("metrics", {})
     return metrics.get(split) or metrics.get("all") or {}
 
@@ -31,7 +35,11 @@ def compared_split(record: Record) -> str | None:
 def compared_metrics(record: Record) -> dict[str, Any]:
     """Metrics of the first assignment rule on the compared split; empty for a run that did not end well."""
     split = compared_split(record)
-    return next(iter(record["metrics"][split].values())) if split is not None and record["status"] == "ok" else {}
+    return (
+        next(iter(record["metrics"][split].values()))
+        if split is not None and record["status"] == "ok"
+        else {}
+    )
 
 
 def score(record: Record) -> float | None:
@@ -41,7 +49,8 @@ def score(record: Record) -> float | None:
 
 
 def newest_per_config(records: Iterable[Record]) -> tuple[list[Record], int]:
-    """The records that count, and how many were left out: those of older code, data or presets for the same request.
+    """The records that count, and how many were left out: those of older code, data or presets for the same
+    request.
 
     A request is a model, a number of clusters, the settings made by hand, and what the run was made on.
     """
@@ -59,7 +68,9 @@ def newest_per_config(records: Iterable[Record]) -> tuple[list[Record], int]:
 def _request(record: Record) -> tuple[str, ...]:
     key = record["key"]
     settings = record.get("overrides", key["config"])
-    return tuple(map(str, (key["model"], key["config"]["n_clusters"], settings, key.get("device"), key.get("threads"))))
+    return tuple(
+        map(str, (key["model"], key["config"]["n_clusters"], settings, key.get("device"), key.get("threads")))
+    )
 
 
 def row_names(records: Iterable[Record]) -> dict[str, str]:

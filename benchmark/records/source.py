@@ -1,7 +1,9 @@
-"""The digest of a model's code: what its class can reach of its author's, wherever it lies, and nothing of the suite's.
+"""The digest of a model's code: what its class can reach of its author's, wherever it lies, and nothing of
+the suite's.
 
-A record says by this digest which code it was made with. An edit that can't change a result (comments, docstrings,
-layout, presets, whose resolved values stand in the key) changes no digest, and neither does a module of the suite's
+A record says by this digest which code it was made with. An edit that can't change a result (comments,
+docstrings, layout, presets, whose resolved values stand in the key) changes no digest, and neither does a
+module of the suite's
 own core that moves: what of the core changes results has a version of its own in the key.
 """
 
@@ -25,8 +27,8 @@ PLUGIN_PACKAGES = ("benchmark.models", "benchmark.datasets")
 def source_digest(module: str) -> str:
     """Digest of an imported module's code and of all that it imports, directly or not, of its author's.
 
-    That is every file but those of the suite's core, of Python, and of installed packages, whose versions are in the
-    provenance.
+    That is every file but those of the suite's core, of Python, and of installed packages, whose versions are
+    in the provenance.
     """
     file = sys.modules[module].__file__
     if file is None:
@@ -83,7 +85,9 @@ def _files_of(name: str, importer: Path, own: str) -> Iterator[Path]:
 
 
 def _below(folder: Path, parts: list[str]) -> Iterator[Path]:
-    """The files that importing `parts` from a folder executes: of each package on the way, and of the module."""
+    """The files that importing `parts` from a folder executes: of each package on the way, and of the
+    module.
+    """
     for i, part in enumerate(parts):
         if (package := folder / part / "__init__.py").is_file():
             yield package
@@ -99,7 +103,9 @@ def _below(folder: Path, parts: list[str]) -> Iterator[Path]:
 
 @cache
 def _top_of(package: str, also_installed: bool) -> Path | None:
-    """The folder that an author's own top-level package is imported from; None for Python's and installed ones."""
+    """The folder that an author's own top-level package is imported from; None for Python's and installed
+    ones.
+    """
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
@@ -115,7 +121,9 @@ def _top_of(package: str, also_installed: bool) -> Path | None:
 @cache
 def _installed() -> tuple[Path, ...]:
     folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return tuple(Path(folder).resolve() for folder in [*folders, *site.getsitepackages(), site.getusersitepackages()])
+    return tuple(
+        Path(folder).resolve() for folder in [*folders, *site.getsitepackages(), site.getusersitepackages()]
+    )
 
 
 @cache
@@ -137,8 +145,14 @@ def _canonical_source(path: Path) -> str:
 def _is_core_import(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         name = node.module or ""
-        return not node.level and name.split(".")[0] == "benchmark" and ".".join(name.split(".")[:2]) not in PLUGIN_PACKAGES
-    return isinstance(node, ast.Import) and all(alias.name.split(".")[0] == "benchmark" for alias in node.names)
+        return (
+            not node.level
+            and name.split(".")[0] == "benchmark"
+            and ".".join(name.split(".")[:2]) not in PLUGIN_PACKAGES
+        )
+    return isinstance(node, ast.Import) and all(
+        alias.name.split(".")[0] == "benchmark" for alias in node.names
+    )
 
 
 def _budget_tables(tree: ast.Module) -> list[ast.stmt]:

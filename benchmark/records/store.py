@@ -14,7 +14,15 @@ from benchmark.files import write_atomically
 from benchmark.records.run import Record
 
 SCHEMA = 2
-OUTCOME = ("status", "key", "seed", "metrics", "diagnostics", "parameters", "last_losses")  # not times, not hosts
+OUTCOME = (
+    "status",
+    "key",
+    "seed",
+    "metrics",
+    "diagnostics",
+    "parameters",
+    "last_losses",
+)  # not times, not hosts
 CONTINUED = ("interrupted",)  # what an ordinary run goes on with; the other failures need --retry
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 
@@ -25,9 +33,11 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def write_first_record(folder: Path, record: Record) -> bool:
-    """Write a record unless there is one: whoever speaks for a process that is gone must not overrule the process itself.
+    """Write a record unless there is one: whoever speaks for a process that is gone must not overrule the
+    process itself.
 
-    Returns whether it was written. Linking fails where the name is taken, on every file system and without a lock.
+    Returns whether it was written. Linking fails where the name is taken, on every file system and without a
+    lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".first.{platform.node()}.{os.getpid()}"
@@ -53,16 +63,22 @@ def read_record(folder: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read as a record ({error}); delete it to run its run again") from error
+        raise UserError(
+            f"{path} can't be read as a record ({error}); delete it to run its run again"
+        ) from error
     if not isinstance(record, dict) or record.get("status") not in STATUSES:
         raise UserError(f"{path} is not a record of this suite; delete it to run its run again")
     if record.get("schema", 0) > SCHEMA:
-        raise UserError(f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench")
+        raise UserError(
+            f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench"
+        )
     return record if record["schema"] == SCHEMA else _from_schema_1(record)
 
 
 def _from_schema_1(record: Record) -> Record:
-    """A record as it is written today. Its digest stays: its runs are stale, for code was digested otherwise."""
+    """A record as it is written today. Its digest stays: its runs are stale, for code was digested
+    otherwise.
+    """
     provenance = record.get("provenance", {})
     key = {"device": provenance.get("device"), "threads": provenance.get("threads"), **record["key"]}
     versions = dict(key.get("versions", {}))
@@ -82,7 +98,9 @@ def roots(results: Path) -> list[Path]:
 
 
 def find_record(results: list[Path], folder: Path) -> Record | None:
-    """A run's record from the first of several `roots` that has one; `folder` is the run's in the first of them."""
+    """A run's record from the first of several `roots` that has one; `folder` is the run's in the first of
+    them.
+    """
     inside = folder.relative_to(results[0])
     return next((record for root in results if (record := read_record(root / inside)) is not None), None)
 
@@ -103,7 +121,11 @@ def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
             if record is None:
                 continue
             run = (record["digest"], record["seed"])
-            if run in found and record["status"] != "interrupted" and found[run][1]["status"] != "interrupted":
+            if (
+                run in found
+                and record["status"] != "interrupted"
+                and found[run][1]["status"] != "interrupted"
+            ):
                 _require_same(found[run], (path.parent, record))
             elif run not in found or found[run][1]["status"] == "interrupted":
                 found[run] = (path.parent, record)
@@ -120,7 +142,9 @@ def _require_same(a: tuple[Path, Record], b: tuple[Path, Record]) -> None:
 
 
 def table(records: list[Record]) -> pd.DataFrame:
-    """One row per record, split and assignment rule; a run that did not end well has one row without metrics."""
+    """One row per record, split and assignment rule; a run that did not end well has one row without
+    metrics.
+    """
     rows = []
     for record in records:
         common = {

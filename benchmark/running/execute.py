@@ -34,7 +34,9 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         report, stop: see `benchmark.running.train.Trainer`.
     """
     started = datetime.now(UTC)
-    provenance = describe_machine(run.device)  # now: the code may be edited while it runs, and a stop must be quick
+    provenance = describe_machine(
+        run.device
+    )  # now: the code may be edited while it runs, and a stop must be quick
     clock = time.monotonic()
     try:
         outcome = {"status": "ok", **_train_and_evaluate(run, folder, report, stop)}
@@ -66,7 +68,9 @@ def _train_and_evaluate(
     opened = open_dataset(registry, run.dataset, run.key["protocol"])
     dataset, divided = opened.dataset, opened.divided
     if opened.digest != run.key["data"]:
-        raise UserError(f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]})")
+        raise UserError(
+            f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]})"
+        )
     model_class = registry.model(run.key["model"])
     x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
 

@@ -16,16 +16,22 @@ def only_sweep(results: Path) -> Iterator[None]:
         results.mkdir(parents=True, exist_ok=True)
         (results / ".lock").touch()
     except OSError as error:
-        raise UserError(f"the results folder {results} can't be written: {error.strerror}; choose one with --results") from error
+        raise UserError(
+            f"the results folder {results} can't be written: {error.strerror}; choose one with --results"
+        ) from error
     lock = filelock.FileLock(results / ".lock", blocking=False)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise UserError(f"another sweep is running in {results}; wait for it, or choose another --results") from None
-    except (OSError, NotImplementedError):  # no locks on this file system: that this is the only sweep is then up to the user
+        raise UserError(
+            f"another sweep is running in {results}; wait for it, or choose another --results"
+        ) from None
+    except (
+        OSError,
+        NotImplementedError,
+    ):  # no locks on this file system: that this is the only sweep is then up to the user
         pass
     try:
         yield
     finally:
         lock.release()
-

@@ -46,7 +46,9 @@ def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
         writer.writerow(["split", "index", "cluster", "probability"])
         for split, values in log_q.items():
             clusters, best = values.argmax(axis=1), np.exp(values.max(axis=1))
-            writer.writerows((split, i, c, f"{p:.6g}") for i, (c, p) in enumerate(zip(clusters, best, strict=True)))
+            writer.writerows(
+                (split, i, c, f"{p:.6g}") for i, (c, p) in enumerate(zip(clusters, best, strict=True))
+            )
 
 
 def _curves(path: Path, curves: list[dict[str, Any]]) -> None:
@@ -62,12 +64,20 @@ def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
     """Representation and cluster of some training points, for pictures."""
     chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
     clusters = next(iter(model.assignments().values()))(chosen).argmax(dim=1)
-    np.savez_compressed(path, z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(), cluster=clusters.cpu().numpy())
+    np.savez_compressed(
+        path,
+        z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(),
+        cluster=clusters.cpu().numpy(),
+    )
 
 
 @torch.no_grad()
-def _pictures(folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int) -> None:
-    """Curves; samples (one row per cluster) and reconstructions where the model can; the model's own pictures."""
+def _pictures(
+    folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int
+) -> None:
+    """Curves; samples (one row per cluster) and reconstructions where the model can; the model's own
+    pictures.
+    """
     start(seed, "eval")
     if curves:
         plots.save(plots.curves([curves]), folder, "curves")

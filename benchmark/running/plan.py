@@ -1,7 +1,7 @@
 """Plans the runs of a sweep, skips those that are done, hands the rest to an executor. Imports no torch.
 
-Planning needs torch (a model's config lives beside its networks), so it happens in a process of its own, which also
-downloads the data, once, before any run starts.
+Planning needs torch (a model's config lives beside its networks), so it happens in a process of its own,
+which also downloads the data, once, before any run starts.
 """
 
 import multiprocessing
@@ -69,12 +69,16 @@ class Plan:
 
 
 def make_plan(*requests: Request) -> Plan:
-    """One plan for all requests, made in a separate process, so that this one stays small and never touches the GPU."""
+    """One plan for all requests, made in a separate process, so that this one stays small and never touches
+    the GPU.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return join([pool.submit(plan, request).result() for request in requests])
         except BrokenProcessPool:
-            raise UserError("the process that loads the models died; `python -m benchmark list` may show why") from None
+            raise UserError(
+                "the process that loads the models died; `python -m benchmark list` may show why"
+            ) from None
 
 
 def plan(request: Request) -> Plan:
@@ -91,7 +95,9 @@ def plan(request: Request) -> Plan:
     from benchmark.running.train import TRAINING_VERSION
 
     if request.device == "cuda" and not (request.elsewhere or torch.cuda.is_available()):
-        raise UserError("CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`")
+        raise UserError(
+            "CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`"
+        )
     if request.fid == "inception" and not weights.here(data_folder()):
         raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -137,7 +143,9 @@ def plan(request: Request) -> Plan:
 
 
 def join(plans: Sequence[Plan]) -> Plan:
-    """One plan for the runs of several; a run that several of them need is run once, with the most seeds asked for."""
+    """One plan for the runs of several; a run that several of them need is run once, with the most seeds
+    asked for.
+    """
     runs = {(run.digest, run.seed): run for plan in plans for run in plan.runs}
     titles = ", ".join(dict.fromkeys(plan.title for plan in plans))
     skipped = {name: why for plan in plans for name, why in plan.skipped.items()}
@@ -161,7 +169,9 @@ def final_record(run: Run, results: Path) -> Record:
 
 
 def why_not_done(run: Run, results: Path) -> str:
-    """Why a planned run is to be run: what is there for the same data set, model, budget and seed, and what differs."""
+    """Why a planned run is to be run: what is there for the same data set, model, budget and seed, and what
+    differs.
+    """
     folder = run.folder(results)
     if (folder / "checkpoint.pt").exists():
         return "continues from its checkpoint"

@@ -1,4 +1,6 @@
-"""What the user sees while a sweep runs: a bar for the sweep and one for each running run, or plain lines in a log."""
+"""What the user sees while a sweep runs: a bar for the sweep and one for each running run, or plain lines in
+a log.
+"""
 
 import sys
 from typing import Any
@@ -25,7 +27,14 @@ class Progress:
         if not self._free:  # more runs than lines on a terminal
             return
         position = self._free.pop(0)
-        bar = tqdm(total=1, desc=run.title, position=position, disable=not self._terminal, leave=False, bar_format=SLOT)
+        bar = tqdm(
+            total=1,
+            desc=run.title,
+            position=position,
+            disable=not self._terminal,
+            leave=False,
+            bar_format=SLOT,
+        )
         self._slots[run] = (position, bar)
 
     def update(self, run: Run, message: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""Which runs were handed out and to whom: one file per submission, so that `status` and other machines need no living process.
+"""Which runs were handed out and to whom: one file per submission, so that `status` and other machines need
+no living process.
 
-    results/submissions/<name>.json     while a submission has runs that have not ended (`Submission`)
-    results/submissions/<name>/         what SLURM's jobs of that submission print, and what submitit keeps
-    <run's folder>/progress.json  while the run runs, renewed every few seconds
+results/submissions/<name>.json     while a submission has runs that have not ended (`Submission`)
+results/submissions/<name>/         what SLURM's jobs of that submission print, and what submitit keeps
+<run's folder>/progress.json  while the run runs, renewed every few seconds
 """
 
 import getpass
@@ -58,11 +59,15 @@ class Submission:
 
 
 def new(results: Path, executor: str, tasks: list[list[Path]]) -> Submission:
-    """Write down a new submission. A machine has one local submission at a time per results folder, so the next replaces it."""
+    """Write down a new submission. A machine has one local submission at a time per results folder, so the
+    next replaces it.
+    """
     name = f"{executor}-{platform.node()}" if executor == "local" else PREFIX + secrets.token_hex(4)
     relative = [[str(folder.relative_to(results)) for folder in task] for task in tasks]
     started = datetime.now().astimezone().isoformat(timespec="seconds")
-    submission = Submission(name, executor, platform.node(), os.getpid(), getpass.getuser(), started, relative)
+    submission = Submission(
+        name, executor, platform.node(), os.getpid(), getpass.getuser(), started, relative
+    )
     submission.write(results)
     return submission
 
@@ -79,7 +84,9 @@ def read_all(results: Path) -> list[Submission]:
 
 
 def sign_of_life(folder: Path) -> dict[str, Any] | None:
-    """What is in a running run's progress.json, and the seconds since it was written as "age"; None if there is none."""
+    """What is in a running run's progress.json, and the seconds since it was written as "age"; None if there
+    is none.
+    """
     path = folder / "progress.json"
     try:
         sign = json.loads(path.read_text())
@@ -90,7 +97,9 @@ def sign_of_life(folder: Path) -> dict[str, Any] | None:
 
 
 def forget_ended(results: Path, queued: Collection[Path]) -> None:
-    """Remove SLURM submissions without a job in the queue whose runs all have records; the jobs' output stays if one failed."""
+    """Remove SLURM submissions without a job in the queue whose runs all have records; the jobs' output stays
+    if one failed.
+    """
     for submission in read_all(results):
         folders = [folder for task in submission.folders(results) for folder in task]
         if submission.executor != "slurm" or any(folder in queued for folder in folders):

@@ -99,7 +99,12 @@ class Trainer:
                 stage.each_epoch()
             self._position = (index, step)
             if step % interval == 0 or step == stage.steps:
-                self._log(index, stage, step, {name: value.item() / self._count for name, value in self._sums.items()})
+                self._log(
+                    index,
+                    stage,
+                    step,
+                    {name: value.item() / self._count for name, value in self._sums.items()},
+                )
                 self._sums, self._count = {}, 0
                 self._account(stage)
                 self._save_if_due()
@@ -121,7 +126,9 @@ class Trainer:
         self._report(index, stage, step, losses)
         for name, value in losses.items():
             if not abs(value) < float("inf"):  # also true for NaN
-                raise Diverged(f"{name} is {value} in stage {stage.name}, at or before step {step} of {stage.steps}")
+                raise Diverged(
+                    f"{name} is {value} in stage {stage.name}, at or before step {step} of {stage.steps}"
+                )
 
     def _report(self, index: int, item: Stage | Action, step: int, losses: dict[str, float]) -> None:
         self.report(item.name, step, _steps(item), self._done(index, step), self._total, losses)

@@ -13,13 +13,17 @@ REASONS = {
     "weights": f"the Inception weights were not there; {HOW_TO_GET}; then `python -m benchmark fid RESULTS`",
     "labels": "its classifier needs labels to be trained on",
     "smoke budget": "no classifier is trained at the smoke budget",
-    NOT_ASKED: "left out, on a CPU or by `--fid clf`: `run --fid inception`, or afterwards `python -m benchmark fid RESULTS`",
+    NOT_ASKED: (
+        "left out, on a CPU or by `--fid clf`: `run --fid inception`, or afterwards `python -m benchmark fid"
+        " RESULTS`"
+    ),
 }
 
 
 @dataclass
 class FidColumn:
-    """What was measured with one extractor, N and version. Others stand in columns of their own, never in one mean.
+    """What was measured with one extractor, N and version. Others stand in columns of their own, never in one
+    mean.
 
     Attributes:
         column, title: in the CSV file, and to read.
@@ -34,10 +38,17 @@ class FidColumn:
     missing: dict[str, list[str]] = field(default_factory=dict)
 
     def values(self, digest: str, split: str | None, splits: Sequence[str]) -> pd.Series:
-        """One value per seed. They stand in the row of the split that the real images are from; in the first, where a protocol
+        """One value per seed. They stand in the row of the split that the real images are from; in the first,
+        where a protocol
         has no such row."""
-        rows = {entry["split"]: entry["split"] if entry["split"] in splits else splits[0] for _, entry in self.entries if splits}
-        found = [entry["value"] for d, entry in self.entries if d == digest and rows.get(entry["split"]) == split]
+        rows = {
+            entry["split"]: entry["split"] if entry["split"] in splits else splits[0]
+            for _, entry in self.entries
+            if splits
+        }
+        found = [
+            entry["value"] for d, entry in self.entries if d == digest and rows.get(entry["split"]) == split
+        ]
         return pd.Series(found, dtype=float)
 
     def has(self, digest: str) -> bool:
@@ -45,23 +56,37 @@ class FidColumn:
         return any(d == digest for d, _ in self.entries)
 
     def not_there(self, digest: str) -> str | None:
-        """The text for a config without a value; None where there is one, or where the model cannot sample."""
+        """The text for a config without a value; None where there is one, or where the model cannot
+        sample.
+        """
         if digest not in self.missing or self.has(digest):
             return None
         reasons = set(self.missing[digest])
-        return f"n/a ({min(reasons)})" if len(reasons) == 1 and reasons <= REASONS.keys() else "n/a (see below)"
+        return (
+            f"n/a ({min(reasons)})" if len(reasons) == 1 and reasons <= REASONS.keys() else "n/a (see below)"
+        )
 
     def notes(self, names: Mapping[str, str]) -> list[str]:
         found = []
         if self.entries:
             entry = self.entries[0][1]
-            space = "Inception's features" if self.extractor == "inception" else "the features of a classifier of these data"
+            space = (
+                "Inception's features"
+                if self.extractor == "inception"
+                else "the features of a classifier of these data"
+            )
             if "accuracy" in entry:
                 space += f" (accuracy {entry['accuracy']:.3f})"
             images = "images" if entry["split"] == "all" else f"{entry['split']} images"
-            text = f"{self.title}: distance of {entry['n']:,} samples from {entry['n']:,} {images} in {space}; lower is better"
+            text = (
+                f"{self.title}: distance of {entry['n']:,} samples from {entry['n']:,} {images} in {space};"
+                " lower is better"
+            )
             if entry["singular"]:
-                text += "; fewer images than features, so it is biased upwards and comparable with the same number only"
+                text += (
+                    "; fewer images than features, so it is biased upwards and comparable with the same"
+                    " number only"
+                )
             found.append(text)
         for reason in sorted({reason for reasons in self.missing.values() for reason in reasons}):
             without = [digest for digest, reasons in self.missing.items() if reason in reasons]
@@ -71,7 +96,9 @@ class FidColumn:
 
 
 def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
-    """The columns that these records need, FID-clf first. A column without any value is there only to say why."""
+    """The columns that these records need, FID-clf first. A column without any value is there only to say
+    why.
+    """
     records = list(records)
     found: list[FidColumn] = []
     for extractor, title in TITLES.items():
@@ -79,13 +106,17 @@ def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
         missing: dict[str, list[str]] = {}
         for record in records:
             entry = record.get("fid", {}).get(extractor)
-            if entry is None or entry.get("missing") == "vectors":  # of which a column of its own would say nothing
+            if (
+                entry is None or entry.get("missing") == "vectors"
+            ):  # of which a column of its own would say nothing
                 continue
             if "missing" in entry:
                 missing.setdefault(record["digest"], []).append(entry["missing"])
                 continue
             variant = (entry["n"], entry["extractor"], entry["version"])
-            column = variants.setdefault(variant, FidColumn(extractor, f"fid_{extractor}", title, missing=missing))
+            column = variants.setdefault(
+                variant, FidColumn(extractor, f"fid_{extractor}", title, missing=missing)
+            )
             column.entries.append((record["digest"], entry))
         if len(variants) > 1:
             for (n, digest, version), column in variants.items():
@@ -105,6 +136,8 @@ def reference_rows(columns: Iterable[FidColumn]) -> list[tuple[str, str, dict[st
             known = next((e for _, e in column.entries if e.get("references")), None)
             if known is not None:
                 reference = known["references"][name]
-                what = f"{name}: {reference['what']}" + (f", N = {reference['n']:,}" if reference["n"] != known["n"] else "")
+                what = f"{name}: {reference['what']}" + (
+                    f", N = {reference['n']:,}" if reference["n"] != known["n"] else ""
+                )
                 rows.setdefault((what, known["split"]), {})[column.column] = reference["value"]
     return [(what, split, values) for (what, split), values in rows.items()]

@@ -14,7 +14,9 @@ from benchmark.tables.fid_columns import fid_columns, reference_rows
 from benchmark.tables.table import DASH, Table
 
 
-def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}) -> list[Table]:
+def build(
+    records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}
+) -> list[Table]:
     """A table per data set and budget.
 
     Args:
@@ -25,9 +27,13 @@ def build(records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Ma
 
 
 def _one_table(
-    dataset: str, protocol: str, budget: str, records: list[Record],
-    titles: Mapping[str, str], skipped: Mapping[str, str],
-) -> Table:  # fmt: skip
+    dataset: str,
+    protocol: str,
+    budget: str,
+    records: list[Record],
+    titles: Mapping[str, str],
+    skipped: Mapping[str, str],
+) -> Table:
     records, left_out = newest_per_config(records)
     frame = table(records)
     frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
@@ -49,7 +55,11 @@ def _one_table(
                 row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
             for fid in fids:
                 values = fid.values(str(digest), split, splits)
-                row |= {fid.column: values.mean(), f"{fid.column}_std": values.std(ddof=1), f"{fid.column}_n": len(values)}
+                row |= {
+                    fid.column: values.mean(),
+                    f"{fid.column}_std": values.std(ddof=1),
+                    f"{fid.column}_n": len(values),
+                }
             rows.append(row)
         blocks.append(rows)
     first = columns[0] if columns else "seconds"
@@ -57,18 +67,25 @@ def _one_table(
     values = pd.DataFrame([row for rows in blocks for row in rows])
 
     shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
-    shown["seeds"] = [str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)]
+    shown["seeds"] = [
+        str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)
+    ]
     for column in columns:
         shown[METRICS[column].title] = _mean_and_std(values, column, METRICS[column].digits)
     for fid in fids:
-        counts = [f" ({k}/{n})" if 0 < k < n else "" for k, n in zip(values[f"{fid.column}_n"], values["n"], strict=True)]
+        counts = [
+            f" ({k}/{n})" if 0 < k < n else ""
+            for k, n in zip(values[f"{fid.column}_n"], values["n"], strict=True)
+        ]
         texts = zip(_mean_and_std(values, fid.column, 2), counts, values["digest"], strict=True)
         shown[fid.title] = [fid.not_there(digest) or text + count for text, count, digest in texts]
     shown["seconds"] = _mean_and_std(values, "seconds", 1)
     values = values.drop(columns="digest")
     for what, split, distances in reference_rows(fids):
         by_title = {fid.title: f"{distances[fid.column]:.2f}" for fid in fids if fid.column in distances}
-        shown.loc[len(shown)] = [{"model": what, "split": split, **by_title}.get(column, DASH) for column in shown.columns]
+        shown.loc[len(shown)] = [
+            {"model": what, "split": split, **by_title}.get(column, DASH) for column in shown.columns
+        ]
         values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
     values = values.astype({"n": "Int64", "seeds": "Int64"})  # which reference rows have not
     for name in skipped:
@@ -82,28 +99,39 @@ def _one_table(
         f"### {title}: {protocol} protocol, {budget} budget, "
         f"K = {', '.join(map(str, clusters))}, on {' and '.join(devices) or 'no device'}"
     )
-    notes = ["mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"]
+    notes = [
+        "mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"
+    ]
     if labelled:
-        notes.append("ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one")
+        notes.append(
+            "ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one"
+        )
     if splits == ["all"] and protocol == "neutral":
         notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
     else:
         notes.append(PROTOCOLS[protocol])
     if key["budget"] == "quick":
-        notes.append("the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'")
+        notes.append(
+            "the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the"
+            " papers'"
+        )
     if key["budget"] == "smoke":
         notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
     notes += sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")})
     notes += [note for fid in fids for note in fid.notes(names)]
     overrides = {names[r["digest"]]: r["overrides"] for r in records if r.get("overrides")}
-    notes += [f"{name}: set by hand, not the budget's own: {_settings(given)}" for name, given in sorted(overrides.items())]
+    notes += [
+        f"{name}: set by hand, not the budget's own: {_settings(given)}"
+        for name, given in sorted(overrides.items())
+    ]
     if left_out:
         notes.append(f"{left_out} records of older versions of a model, its presets or the data are left out")
     notes += [f"{name}: not run, {why}" for name, why in skipped.items()]
     notes += [
         f"{names[r['digest']]}, seed {r['seed']}: {r['status']}, {r.get('error', '')}"
-        for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"])) if r["status"] != "ok"
-    ]  # fmt: skip
+        for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"]))
+        if r["status"] != "ok"
+    ]
     notes += mixed_versions(records, names)
     name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
     return Table(name, heading, shown, values, notes)
@@ -124,8 +152,9 @@ def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[
     return [
         f"{name}: its runs were made with different versions: "
         + ", ".join(f"{package} {' and '.join(sorted(versions))}" for package, versions in several.items())
-        for name, by_package in found.items() if (several := {p: v for p, v in by_package.items() if len(v) > 1})
-    ]  # fmt: skip
+        for name, by_package in found.items()
+        if (several := {p: v for p, v in by_package.items() if len(v) > 1})
+    ]
 
 
 def _mean_and_std(values: pd.DataFrame, column: str, digits: int) -> list[str]:

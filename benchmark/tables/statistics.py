@@ -1,11 +1,11 @@
-"""What n seeds can and cannot show. Knows only arrays of numbers; docs/statistics.md says why each method was chosen.
+"""What n seeds can and cannot show. Knows only arrays of numbers; docs/statistics.md says why each method was
+chosen.
 
-    Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model on one data set
-    paired_test, holm                   is one model better than another on seed-matched runs?
-    probability_of_improvement          how often would it be?
-    published_p_value                   does our mean differ from a published one?
-    ranking                             mean ranks over data sets, with intervals
-    friedman_test, critical_difference  for a critical-difference diagram, from six data sets up
+Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model on one
+data set paired_test, holm                   is one model better than another on seed-matched runs?
+probability_of_improvement          how often would it be? published_p_value                   does our mean
+differ from a published one? ranking                             mean ranks over data sets, with intervals
+friedman_test, critical_difference  for a critical-difference diagram, from six data sets up
 """
 
 import math
@@ -17,7 +17,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
-INTERVAL_SEEDS = 5  # fewer give no interval: with three, even the range of the data covers the mean in 75 % of all cases only
+# Fewer give no interval: with three, even the range of the data covers the mean in 75 % of all cases only.
+INTERVAL_SEEDS = 5
 DIAGRAM_DATASETS = 6  # fewer give no critical-difference diagram: it could hardly separate anything
 
 
@@ -48,7 +49,8 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
 def mean_interval(x: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean by the studentised bootstrap (bootstrap-t), NaN for fewer than five values.
 
-    The percentile bootstrap of five values holds the mean in 84 % of all cases, this one in 95 % (normal values).
+    The percentile bootstrap of five values holds the mean in 84 % of all cases, this one in 95 % (normal
+    values).
     """
     n = len(x)
     if n < INTERVAL_SEEDS:
@@ -59,7 +61,9 @@ def mean_interval(x: np.ndarray) -> tuple[float, float]:
     deviations = resamples.mean(axis=1) - x.mean()
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample of equal values has no spread
         t = deviations / (resamples.std(axis=1, ddof=1) / math.sqrt(n))
-    low, high = np.quantile(np.nan_to_num(t, posinf=1e9, neginf=-1e9), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    low, high = np.quantile(
+        np.nan_to_num(t, posinf=1e9, neginf=-1e9), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest"
+    )
     error = x.std(ddof=1) / math.sqrt(n)
     return float(x.mean() - high * error), float(x.mean() - low * error)
 
@@ -72,9 +76,14 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) < 2 or np.array_equal(a, b):  # a single pair can show nothing
         return 1.0
     found = stats.permutation_test(
-        (a - b,), lambda d, axis: d.mean(axis=axis), permutation_type="samples",
-        vectorized=True, n_resamples=RESAMPLES, alternative="two-sided", rng=_rng(),
-    )  # fmt: skip
+        (a - b,),
+        lambda d, axis: d.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        alternative="two-sided",
+        rng=_rng(),
+    )
     return float(found.pvalue)
 
 
@@ -84,7 +93,9 @@ def smallest_p(n: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number (Holm 1979): the chance of any false finding stays below the level."""
+    """p-values corrected for their number (Holm 1979): the chance of any false finding stays below the
+    level.
+    """
     order = np.argsort(p_values)
     corrected = np.asarray(p_values, dtype=float)
     steps = corrected[order] * np.arange(len(order), 0, -1)
@@ -93,7 +104,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
-    """P(a run of A is better than a run of B), ties counting half: the Mann-Whitney U over the number of pairs."""
+    """P(a run of A is better than a run of B), ties counting half: the Mann-Whitney U over the number of
+    pairs.
+    """
     return float(stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)))
 
 
@@ -101,13 +114,18 @@ def published_p_value(ours: np.ndarray, mean: float, std: float | None, n: int |
     """Two-sided p that our runs have the mean that was published.
 
     Args:
-        std, n: as published. With both: Welch's test. Without: the published value is taken for a single run, and asked is
+        std, n: as published. With both: Welch's test. Without: the published value is taken for a single run,
+        and asked is
             whether it could be one of ours (a prediction interval).
     """
     if len(ours) < 2 or ours.std() == 0:
         return math.nan
     if std is not None and n is not None:
-        return float(stats.ttest_ind_from_stats(ours.mean(), ours.std(ddof=1), len(ours), mean, std, n, equal_var=False).pvalue)
+        return float(
+            stats.ttest_ind_from_stats(
+                ours.mean(), ours.std(ddof=1), len(ours), mean, std, n, equal_var=False
+            ).pvalue
+        )
     t = (ours.mean() - mean) / (ours.std(ddof=1) * math.sqrt(1 + 1 / len(ours)))
     return float(2 * stats.t.sf(abs(t), len(ours) - 1))
 
@@ -129,7 +147,8 @@ class Ranking:
 
 
 def ranking(scores: Sequence[Sequence[np.ndarray]]) -> Ranking:
-    """Rank models over data sets; intervals by a bootstrap stratified by data set and model, which resamples seeds.
+    """Rank models over data sets; intervals by a bootstrap stratified by data set and model, which resamples
+    seeds.
 
     The data sets are not resampled: intervals speak of these data sets, and of new seeds.
 
@@ -140,8 +159,8 @@ def ranking(scores: Sequence[Sequence[np.ndarray]]) -> Ranking:
     means = np.array([[s.mean() for s in row] for row in scores])  # (models, data sets)
     resampled = np.empty((RESAMPLES, *means.shape))
     for i, row in enumerate(scores):
-        # Resampled means of n values spread by sqrt((n - 1) / n) too little, and their quantiles are those of a normal, not
-        # of Student's distribution: without this, intervals from five seeds are too short.
+        # Resampled means of n values spread by sqrt((n - 1) / n) too little, and their quantiles are those of
+        # a normal, not of Student's distribution: without this, intervals from five seeds are too short.
         freedom = max(1, sum(len(s) - 1 for s in row))
         quantiles = stats.t.ppf((1 + LEVEL) / 2, freedom) / stats.norm.ppf((1 + LEVEL) / 2)
         for j, s in enumerate(row):

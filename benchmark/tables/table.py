@@ -30,14 +30,19 @@ class Table:
     numbers_from: int = 2
 
     def markdown(self) -> str:
-        return "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)]) + "\n"
+        return (
+            "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)])
+            + "\n"
+        )
 
     def latex(self) -> str:
         """A `table` environment; needs \\usepackage{booktabs,xcolor}."""
         shown = self.shown.map(_latex_cell)
         shown.columns = [_latex_text(c) for c in shown.columns]
         style = shown.style.hide(axis="index")
-        body = style.to_latex(hrules=True, column_format="l" * self.numbers_from + "r" * (shown.shape[1] - self.numbers_from))
+        body = style.to_latex(
+            hrules=True, column_format="l" * self.numbers_from + "r" * (shown.shape[1] - self.numbers_from)
+        )
         notes = " ".join(_latex_text(n) + "." for n in self.notes)
         return (
             "% needs \\usepackage{booktabs,xcolor}\n\\begin{table}\n\\centering\n"
@@ -47,7 +52,11 @@ class Table:
     def write(self, folder: Path) -> Path:
         """Write all three formats; returns the path of the Markdown file."""
         folder.mkdir(parents=True, exist_ok=True)
-        for ending, text in (("md", self.markdown()), ("tex", self.latex()), ("csv", self.values.to_csv(index=False))):
+        for ending, text in (
+            ("md", self.markdown()),
+            ("tex", self.latex()),
+            ("csv", self.values.to_csv(index=False)),
+        ):
             write_atomically(folder / f"{self.name}.{ending}", text)
         return folder / f"{self.name}.md"
 
@@ -56,7 +65,9 @@ def markdown(frame: pd.DataFrame) -> str:
     """A Markdown table whose columns are aligned, so that it also reads well in a terminal."""
     rows = [list(map(str, frame.columns)), *([str(v) for v in row] for row in frame.itertuples(index=False))]
     widths = [max(len(row[i]) for row in rows) for i in range(frame.shape[1])]
-    lines = ["| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
     return "\n".join(lines)
 

@@ -99,7 +99,11 @@ def test_wrong_usage(own_folder, capsys, arguments, message):
 
 def test_info_shows_which_pairs_exist(own_folder, capsys):
     assert main(["info"]) == 0
-    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    rows = [
+        [c.strip() for c in line.split("|")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("|")
+    ]
     table = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
     assert set(table) == set(Registry().datasets)
     assert table["har"]["nmf"] == "–"  # it has negative values

@@ -1,4 +1,6 @@
-"""FID of finished runs, as a user asks for it: from records and models on disk, with the small extractor and the real one."""
+"""FID of finished runs, as a user asks for it: from records and models on disk, with the small extractor and
+the real one.
+"""
 
 import json
 import shutil
@@ -47,7 +49,9 @@ def test_the_run_itself_measures_fid_clf_and_the_command_finds_the_same(cell_fol
     assert before["fid"]["inception"] == {"missing": "weights"}
     record = {**before, "fid": {}}
     (cell_folder / "record.json").write_text(json.dumps(record))
-    assert run(cell_folder.parents[4], "--extractors", "clf", "--draws", 3, "--references", "--per-cluster") == 0
+    assert (
+        run(cell_folder.parents[4], "--extractors", "clf", "--draws", 3, "--references", "--per-cluster") == 0
+    )
     after = read_record(cell_folder)
     assert after["fid"]["clf"]["draws"] == pytest.approx(before["fid"]["clf"]["draws"], rel=1e-6)
     assert after["fid"]["clf"]["references"] == before["fid"]["clf"]["references"]
@@ -57,7 +61,9 @@ def test_the_run_itself_measures_fid_clf_and_the_command_finds_the_same(cell_fol
 
 
 def test_what_is_there_is_not_measured_again(cell_folder, monkeypatch):
-    monkeypatch.setattr("benchmark.evaluation.fid.measure.measure", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(
+        "benchmark.evaluation.fid.measure.measure", lambda *_, **__: pytest.fail("measured again")
+    )
     assert run(cell_folder, "--extractors", "clf") == 0
     record = read_record(cell_folder)
     record["key"]["source"] = "of another day"  # nor does what is complete need its model
@@ -81,7 +87,12 @@ def test_what_can_not_be_measured_is_named(cell_folder, capsys):
 
 def test_asking_for_fid_without_weights_is_refused_before_anything_is_trained(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("benchmark.running.plan.make_plan", plan)
-    assert main(["run", "--models", "vade", "--budget", "smoke", "--fid", "inception", "--results", str(tmp_path)]) == 1
+    assert (
+        main(
+            ["run", "--models", "vade", "--budget", "smoke", "--fid", "inception", "--results", str(tmp_path)]
+        )
+        == 1
+    )
     assert "its Inception weights are not here: `python -m benchmark fid-weights`" in capsys.readouterr().err
 
 

@@ -28,8 +28,18 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert table.with_suffix(".tex").exists()
     assert table.with_suffix(".csv").exists()
     folder = next((tmp_path / "runs" / "digits" / "vade").glob("*/seed-0"))
-    pictures = [f"{name}.{ending}" for name in ("curves", "samples", "reconstructions") for ending in ("png", "pdf")]
-    files = ["run.json", "record.json", "log.txt", "model.pt", "curves.csv", "assignments.csv", "embedding.npz"]
+    pictures = [
+        f"{name}.{ending}" for name in ("curves", "samples", "reconstructions") for ending in ("png", "pdf")
+    ]
+    files = [
+        "run.json",
+        "record.json",
+        "log.txt",
+        "model.pt",
+        "curves.csv",
+        "assignments.csv",
+        "embedding.npz",
+    ]
     assert {p.name for p in folder.iterdir()} == {*files, *pictures}
     record = json.loads((folder / "record.json").read_text())
     assert record["provenance"]["packages"]["torch"]
@@ -37,8 +47,9 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     with open(folder / "assignments.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 1797
-    assert np.bincount([int(r["cluster"]) for r in rows], minlength=10).tolist() == (
-        record["metrics"]["all"]["default"]["cluster_sizes"]
+    assert (
+        np.bincount([int(r["cluster"]) for r in rows], minlength=10).tolist()
+        == (record["metrics"]["all"]["default"]["cluster_sizes"])
     )
 
     second = cli(*arguments)
@@ -75,7 +86,16 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
     np.savez(tmp_path / "own.npz", **arrays)
     clusters = () if labelled else ("--clusters", 3)
     found = cli(
-        "run", "--dataset", tmp_path / "own.npz", "--models", "kmeans,nmf", "--seeds", 1, "--results", tmp_path, *clusters
+        "run",
+        "--dataset",
+        tmp_path / "own.npz",
+        "--models",
+        "kmeans,nmf",
+        "--seeds",
+        1,
+        "--results",
+        tmp_path,
+        *clusters,
     )
     assert found.returncode == 0, found.stderr
     assert ("ACC" in found.stdout) == labelled
@@ -85,12 +105,31 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
     assert str(path.parent.parent) in found.stdout  # the user is told where the assignments are
     with open(path) as file:
         clusters_found = [int(row["cluster"]) for row in csv.DictReader(file)]
-    assert len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3  # three separated clusters, found exactly
+    assert (
+        len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3
+    )  # three separated clusters, found exactly
 
 
 def test_mnist_from_its_original_files(cli, real_data, tmp_path):
-    found = cli("run", "--dataset", "mnist", "--models", "vade", "--seeds", 1, "--budget", "smoke", "--results", tmp_path,
-                "--set", "epochs=0", "--set", "pretrain_epochs=0", "--set", "em_restarts=1")  # fmt: skip
+    found = cli(
+        "run",
+        "--dataset",
+        "mnist",
+        "--models",
+        "vade",
+        "--seeds",
+        1,
+        "--budget",
+        "smoke",
+        "--results",
+        tmp_path,
+        "--set",
+        "epochs=0",
+        "--set",
+        "pretrain_epochs=0",
+        "--set",
+        "em_restarts=1",
+    )
     assert found.returncode == 0, found.stderr
     assert "| test " in found.stdout
     assert "| train " in found.stdout
@@ -112,7 +151,10 @@ def test_mnist_from_its_original_files(cli, real_data, tmp_path):
         (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
         (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
         (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
-        (("run", "--models", "mpcc", "--dataset", "modes3"), "can be used on 3 skewed modes (mpcc: its networks"),
+        (
+            ("run", "--models", "mpcc", "--dataset", "modes3"),
+            "can be used on 3 skewed modes (mpcc: its networks",
+        ),
         (("tables", "--paper", "vade", "--study", "gmvae-k-m"), "ask for one at a time"),
         (("info", "vad"), "did you mean vade"),
         (("tables", "--results", "/nowhere"), "there are no records"),
@@ -140,8 +182,17 @@ def test_a_full_disk_while_tables_are_written(capsys, monkeypatch, tmp_path):
     def full(path, text):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    key = {"dataset": "digits", "model": "kmeans", "budget": "quick", "protocol": "neutral", "config": {"n_clusters": 10}}
-    write_record(tmp_path / "runs/digits/kmeans/abc/seed-0", {"status": "failed", "key": key, "digest": "abc", "seed": 0})
+    key = {
+        "dataset": "digits",
+        "model": "kmeans",
+        "budget": "quick",
+        "protocol": "neutral",
+        "config": {"n_clusters": 10},
+    }
+    write_record(
+        tmp_path / "runs/digits/kmeans/abc/seed-0",
+        {"status": "failed", "key": key, "digest": "abc", "seed": 0},
+    )
     monkeypatch.setattr("benchmark.tables.table.write_atomically", full)
     assert main(["tables", "--results", str(tmp_path)]) == 1
     message = capsys.readouterr().err
@@ -195,7 +246,9 @@ def test_the_parent_of_a_sweep_never_imports_torch(tmp_path):
     )
     script = tmp_path / "program.py"
     script.write_text(f"if __name__ == '__main__':\n    {program.replace(chr(10), chr(10) + '    ')}\n")
-    subprocess.run([sys.executable, script], cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+    subprocess.run(
+        [sys.executable, script], cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)}, capture_output=True
+    )
 
 
 def test_labels_do_not_reach_training(tmp_path):

@@ -50,7 +50,10 @@ def test_images_of_every_layout(tmp_path, shape, expected):
         ({"X": RNG.normal(size=9)}, "expected numbers"),
         ({"X": np.array([["a", "b"], ["c", "d"]])}, "expected numbers"),
         ({"X": RNG.normal(size=(9, 3)), "y": np.zeros(9, int)}, "one class only"),
-        ({"X": RNG.normal(size=(9, 3)), "y": np.zeros(8, int)}, r"expected integers or strings of shape \(9,\)"),
+        (
+            {"X": RNG.normal(size=(9, 3)), "y": np.zeros(8, int)},
+            r"expected integers or strings of shape \(9,\)",
+        ),
         ({"X": RNG.normal(size=(9, 3)), "y": RNG.normal(size=9)}, "expected integers"),
         ({"X": RNG.normal(size=(9, 8, 8))}, "image values go from"),
         ({"X": np.zeros((9, 8, 8, 5), np.uint8)}, "1 or 3 colour channels"),

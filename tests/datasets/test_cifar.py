@@ -1,4 +1,6 @@
-"""CIFAR: both layouts byte for byte, packed and unpacked; the restricted reader of pickles; the original files."""
+"""CIFAR: both layouts byte for byte, packed and unpacked; the restricted reader of pickles; the original
+files.
+"""
 
 import hashlib
 import io
@@ -26,7 +28,10 @@ class Small(cifar.CifarDataset):
     n_classes = 20
     folders = ("small", "")
     files = cifar.cifar_files(
-        0, ("c-bin/batch_1.bin", "c-bin/batch_2.bin", "c-bin/test.bin"), ("c-py/batch_1", "c-py/batch_2", "c-py/test"), "md5:0"
+        0,
+        ("c-bin/batch_1.bin", "c-bin/batch_2.bin", "c-bin/test.bin"),
+        ("c-py/batch_1", "c-py/batch_2", "c-py/test"),
+        "md5:0",
     )
     labels, label = ("coarse_labels", "fine_labels"), 0
 
@@ -35,7 +40,8 @@ class Small(cifar.CifarDataset):
 def small(tmp_path):
     """The data set, and its batches as (coarse, fine, images)."""
     batches = [
-        (RNG.integers(0, 20, N), RNG.integers(0, 100, N), RNG.integers(0, 256, (N, 3072), dtype=np.uint8)) for _ in range(3)
+        (RNG.integers(0, 20, N), RNG.integers(0, 100, N), RNG.integers(0, 256, (N, 3072), dtype=np.uint8))
+        for _ in range(3)
     ]
     dataset = Small(tmp_path)
     dataset.sha1 = tuple(hashlib.sha1(binary(b)).hexdigest() for b in batches)
@@ -48,22 +54,42 @@ def binary(batch):
 
 
 def pickled(batch):
-    """A dictionary of lists and an array; protocol 2, the array under the name that old numpy gave its module."""
+    """A dictionary of lists and an array; protocol 2, the array under the name that old numpy gave its
+    module.
+    """
     coarse, fine, images = batch
     data = pickle.dumps(
-        {"data": images, "coarse_labels": coarse.tolist(), "fine_labels": fine.tolist(), "filenames": ["a.png"] * N}, 2
+        {
+            "data": images,
+            "coarse_labels": coarse.tolist(),
+            "fine_labels": fine.tolist(),
+            "filenames": ["a.png"] * N,
+        },
+        2,
     )
     return data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
 def pickled_by_python_2(batch):
-    """The same as Python 2 writes it, which the original files were made with: byte strings instead of text."""
+    """The same as Python 2 writes it, which the original files were made with: byte strings instead of
+    text.
+    """
     *labels, images = batch
     string = lambda s: b"T" + len(s).to_bytes(4, "little") + s  # noqa: E731
     number = lambda i: b"J" + int(i).to_bytes(4, "little", signed=True)  # noqa: E731
-    dtype = b"cnumpy\ndtype\n(" + string(b"u1") + b"K\x00K\x01tR(K\x03" + string(b"|") + b"NNN" + number(-1) * 2 + b"K\x00tb"
+    dtype = (
+        b"cnumpy\ndtype\n("
+        + string(b"u1")
+        + b"K\x00K\x01tR(K\x03"
+        + string(b"|")
+        + b"NNN"
+        + number(-1) * 2
+        + b"K\x00tb"
+    )
     array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + string(b"b") + b"tR"
-    array += b"(K\x01(" + number(N) + number(3072) + b"t" + dtype + b"I00\n" + string(images.tobytes()) + b"tb"
+    array += (
+        b"(K\x01(" + number(N) + number(3072) + b"t" + dtype + b"I00\n" + string(images.tobytes()) + b"tb"
+    )
     items = string(b"data") + array
     for name, values in zip(Small.labels, labels, strict=True):
         items += string(name.encode()) + b"](" + b"".join(map(number, values)) + b"e"
@@ -78,7 +104,9 @@ def write(folder, batches, form, packed):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(encode(batch))
         return
-    with tarfile.open(folder / f"cifar-0-{'binary' if form == 'binary' else 'python'}.tar.gz", "w:gz") as archive:
+    with tarfile.open(
+        folder / f"cifar-0-{'binary' if form == 'binary' else 'python'}.tar.gz", "w:gz"
+    ) as archive:
         for name, batch in zip(names, batches, strict=True):
             info = tarfile.TarInfo(name)
             info.size = len(encode(batch))
@@ -140,7 +168,9 @@ def test_a_pickle_that_calls_something_is_refused(small, tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: pickle.dumps({"data": 1}, 2)])
+@pytest.mark.parametrize(
+    "damage", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: pickle.dumps({"data": 1}, 2)]
+)
 def test_damaged_pickles_are_named(small, tmp_path, damage):
     dataset, batches = small
     write(tmp_path, batches, "pickle", packed=False)

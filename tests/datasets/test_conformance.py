@@ -51,7 +51,9 @@ def test_points_and_labels(dataset):
             continue
         assert y.shape == (len(x),)
         assert len(np.unique(y)) == dataset.n_classes
-        if type(dataset).__module__.startswith("benchmark."):  # own data may have rare classes, those of the papers have none
+        if type(dataset).__module__.startswith(
+            "benchmark."
+        ):  # own data may have rare classes, those of the papers have none
             assert np.bincount(y).min() > len(y) / dataset.n_classes / 10
 
 
@@ -90,7 +92,9 @@ def test_without_a_network(dataset_class, tmp_path, monkeypatch):
     dataset = dataset_class(tmp_path)
     if dataset.missing() is None:
         pytest.skip("nothing to download")
-    with pytest.raises(UserError, match=r"could not be downloaded; put it into|can't be downloaded automatically"):
+    with pytest.raises(
+        UserError, match=r"could not be downloaded; put it into|can't be downloaded automatically"
+    ):
         dataset.fetch()
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 

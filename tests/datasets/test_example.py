@@ -12,16 +12,40 @@ from benchmark.errors import UserError
 from benchmark.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RINGS, LETTERS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-dataset.md").read_text(), re.DOTALL)
+RINGS, LETTERS = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-dataset.md").read_text(), re.DOTALL
+)
 
 
 def test_the_example_passes_the_conformance_tests_and_runs(tmp_path, cli):
     plugin = tmp_path / "rings.py"
     plugin.write_text(RINGS)
-    command = [sys.executable, "-m", "pytest", "-q", "tests/datasets/test_conformance.py", "--plugin", plugin, "-k", "rings"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "tests/datasets/test_conformance.py",
+        "--plugin",
+        plugin,
+        "-k",
+        "rings",
+    ]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "5 passed" in found.stdout, found.stdout
-    found = cli("run", "--plugin", plugin, "--dataset", "rings", "--models", "kmeans", "--seeds", 1, "--results", tmp_path)
+    found = cli(
+        "run",
+        "--plugin",
+        plugin,
+        "--dataset",
+        "rings",
+        "--models",
+        "kmeans",
+        "--seeds",
+        1,
+        "--results",
+        tmp_path,
+    )
     assert found.returncode == 0, found.stderr
     assert "Two rings" in found.stdout
 

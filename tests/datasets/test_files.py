@@ -80,7 +80,9 @@ def test_bad_mirrors_are_passed_over(tmp_path, server):
 
 def test_when_all_mirrors_fail_each_reason_is_said(tmp_path, server):
     urls = [f"{server}/{kind}/data.bin" for kind in ("absent", "short", "html")]
-    with pytest.raises(UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
+    with pytest.raises(
+        UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA"
+    ) as error:
         dataset(tmp_path, *urls).fetch()
     for reason in ("404", "ended after 100 of 5120 bytes|IncompleteRead", "its sha256 is"):
         assert any(part in str(error.value) for part in reason.split("|"))
@@ -90,7 +92,9 @@ def test_when_all_mirrors_fail_each_reason_is_said(tmp_path, server):
 def test_a_file_without_an_address(tmp_path):
     found = dataset(tmp_path)
     found.by_hand = "ask the authors"
-    with pytest.raises(UserError, match=r"can't be downloaded automatically: data.bin; ask the authors, and put into .*small"):
+    with pytest.raises(
+        UserError, match=r"can't be downloaded automatically: data.bin; ask the authors, and put into .*small"
+    ):
         found.fetch()
 
 
@@ -101,8 +105,12 @@ def test_a_folder_that_cannot_be_written(tmp_path, server):
 
 
 def test_a_damaged_file_is_not_read(tmp_path):
-    (tmp_path / "data.bin").write_bytes(CONTENT[:-1])  # in the data folder itself, where torchvision keeps some
-    with pytest.raises(UserError, match=r"data.bin is not the file that it should be, or is truncated: its sha256 is"):
+    (tmp_path / "data.bin").write_bytes(
+        CONTENT[:-1]
+    )  # in the data folder itself, where torchvision keeps some
+    with pytest.raises(
+        UserError, match=r"data.bin is not the file that it should be, or is truncated: its sha256 is"
+    ):
         dataset(tmp_path).x("train")
 
 
@@ -117,10 +125,18 @@ def test_labels_must_fit(tmp_path):
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (np.zeros((3, 1), np.uint8), np.zeros(2, int), r"3 points and labels int64 \(2,\), expected an integer for every point"),
+        (
+            np.zeros((3, 1), np.uint8),
+            np.zeros(2, int),
+            r"3 points and labels int64 \(2,\), expected an integer for every point",
+        ),
         (np.zeros((3, 1), np.uint8), np.zeros((3, 1), int), "expected an integer for every point"),
         (np.zeros((3, 1), np.uint8), np.zeros(3), "labels float64"),
-        (np.zeros((3, 2), np.uint8), np.zeros(3, int), r"points uint8 \(3, 2\), expected uint8 or float32 \(N, 1\)"),
+        (
+            np.zeros((3, 2), np.uint8),
+            np.zeros(3, int),
+            r"points uint8 \(3, 2\), expected uint8 or float32 \(N, 1\)",
+        ),
         (np.zeros((3, 1)), np.zeros(3, int), "points float64"),
         (np.full((3, 1), np.nan, np.float32), np.zeros(3, int), "NaN or infinite"),
     ],
@@ -142,7 +158,9 @@ def test_what_no_reader_foresaw_is_an_error_with_the_folder(tmp_path):
 def test_a_gzip_file_without_a_digest_must_at_least_be_one(tmp_path, server):
     found = dataset(tmp_path)
     found.files = (files.Remote("data.gz", (f"{server}/html/data.gz", f"{server}/good/data.gz")),)
-    with pytest.raises(UserError, match=r"html/data\.gz: data\.gz is not a gzip file.*\n.*good/data\.gz: data\.gz is not"):
+    with pytest.raises(
+        UserError, match=r"html/data\.gz: data\.gz is not a gzip file.*\n.*good/data\.gz: data\.gz is not"
+    ):
         found.fetch()
     whole = gzip.compress(CONTENT)
     (tmp_path / "whole.gz").write_bytes(whole)
@@ -185,7 +203,10 @@ def test_members(tmp_path, name, make):
     path = tmp_path / name
     make(path, {"x/one": b"1", "x/two": CONTENT, "y/three": b"3"})
     assert files.member_names(path) >= {"x/one", "x/two", "y/three"}
-    assert list(files.read_members(path, ["y/three", "x/two"]).items()) == [("y/three", b"3"), ("x/two", CONTENT)]
+    assert list(files.read_members(path, ["y/three", "x/two"]).items()) == [
+        ("y/three", b"3"),
+        ("x/two", CONTENT),
+    ]
     with pytest.raises(UserError, match="does not contain x/four"):
         files.read_members(path, ["x/one", "x/four"])
 

@@ -29,7 +29,9 @@ class Small(idx.IdxDataset):
     name = title = "small"
     folders = ("small", "Small/raw")
     files = FILES
-    originals = {key: array_digest(array[:, None] if key.endswith("x") else array) for key, array in ARRAYS.items()}
+    originals = {
+        key: array_digest(array[:, None] if key.endswith("x") else array) for key, array in ARRAYS.items()
+    }
 
 
 def encode(array):
@@ -50,7 +52,9 @@ def files(tmp_path):
 
 @pytest.fixture
 def mirror(files, monkeypatch):
-    """Downloads come from `files` at the second mirror; the first can't be reached. Returns the addresses asked for."""
+    """Downloads come from `files` at the second mirror; the first can't be reached. Returns the addresses
+    asked for.
+    """
     asked = []
 
     def fetch(url, path):
@@ -100,7 +104,9 @@ def test_no_network_says_what_to_put_where(tmp_path, monkeypatch):
         raise URLError("network is unreachable")
 
     monkeypatch.setattr(files_module, "download", fetch)
-    with pytest.raises(UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA") as error:
+    with pytest.raises(
+        UserError, match=r"could not be downloaded; put it into .*small, or set DGCBENCH_DATA"
+    ) as error:
         Small(tmp_path).fetch()
     assert str(error.value).count("network is unreachable") == 2
     assert list((tmp_path / "small").iterdir()) == []

@@ -18,7 +18,9 @@ RNG = np.random.default_rng(0)
 def own_digests(dataset):
     """State the digests of the files that are there."""
     dataset.files = tuple(
-        replace(f, digest="md5:" + hashlib.md5(dataset.find(f).path.read_bytes()).hexdigest()) if dataset.find(f) else f
+        replace(f, digest="md5:" + hashlib.md5(dataset.find(f).path.read_bytes()).hexdigest())
+        if dataset.find(f)
+        else f
         for f in dataset.files
     )
     return dataset
@@ -29,7 +31,10 @@ def svhn(tmp_path):
     """MATLAB 5 files, compressed, with X (32, 32, 3, N) and y (N, 1), where 10 is the digit 0."""
     arrays = {}
     for n, part in ((5, "train"), (4, "test"), (6, "extra")):
-        x, y = RNG.integers(0, 256, (32, 32, 3, n), dtype=np.uint8), RNG.integers(1, 11, (n, 1), dtype=np.uint8)
+        x, y = (
+            RNG.integers(0, 256, (32, 32, 3, n), dtype=np.uint8),
+            RNG.integers(1, 11, (n, 1), dtype=np.uint8),
+        )
         y[0] = 10
         savemat(tmp_path / f"{part}_32x32.mat", {"X": x, "y": y}, do_compression=True)
         arrays[part] = x, y
@@ -52,7 +57,10 @@ def test_svhn(svhn, monkeypatch):
         x, y = dataset.x("train"), dataset.y("train")
         for i, (image, label) in enumerate(zip(x, y, strict=True)):
             part, k = (parts[0], i) if i < 5 else ("extra", i - 5)
-            assert (image[2, 7, 11], image[0, 31, 0]) == (arrays[part][0][7, 11, 2, k], arrays[part][0][31, 0, 0, k])
+            assert (image[2, 7, 11], image[0, 31, 0]) == (
+                arrays[part][0][7, 11, 2, k],
+                arrays[part][0][31, 0, 0, k],
+            )
             assert label == arrays[part][1][k, 0] % 10
         assert len(x) == sum(arrays[p][0].shape[3] for p in parts)
         assert len(dataset.x("test")) == 4
@@ -85,7 +93,10 @@ def test_svhn_truncated(svhn):
 
 def test_usps(tmp_path):
     x, y = RNG.uniform(-1, 1, (6, 256)).round(6), RNG.integers(1, 11, 6)
-    text = "".join(f"{k} " + " ".join(f"{i + 1}:{v:g}" for i, v in enumerate(row)) + " \n" for k, row in zip(y, x, strict=True))
+    text = "".join(
+        f"{k} " + " ".join(f"{i + 1}:{v:g}" for i, v in enumerate(row)) + " \n"
+        for k, row in zip(y, x, strict=True)
+    )
     for name in ("usps.bz2", "usps.t.bz2"):
         (tmp_path / name).write_bytes(bz2.compress(text.encode()))
     with pytest.raises(UserError, match="its sha256 is"):

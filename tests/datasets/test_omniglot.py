@@ -1,4 +1,6 @@
-"""Omniglot: the original files, the distortions against a slow reference, and what can be wrong with a drawing."""
+"""Omniglot: the original files, the distortions against a slow reference, and what can be wrong with a
+drawing.
+"""
 
 import shutil
 import zipfile
@@ -15,14 +17,21 @@ RNG = np.random.default_rng(0)
 
 
 def png(drawing, bit_depth=1, filtered=0, size=105):
-    """A PNG file by its specification: signature, header, one compressed block of rows, end; with checksums."""
+    """A PNG file by its specification: signature, header, one compressed block of rows, end; with
+    checksums.
+    """
 
     def chunk(kind, data):
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
     header = size.to_bytes(4, "big") * 2 + bytes([bit_depth, 0, 0, 0, 0])
     rows = b"".join(bytes([filtered]) + np.packbits(1 - row).tobytes() for row in drawing)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_what_is_drawn_is_read():
@@ -31,7 +40,9 @@ def test_what_is_drawn_is_read():
     image_module = pytest.importorskip("PIL.Image")  # a reader that is not ours
     from io import BytesIO
 
-    np.testing.assert_array_equal(1 - np.asarray(image_module.open(BytesIO(png(drawing)))).astype(np.uint8), drawing)
+    np.testing.assert_array_equal(
+        1 - np.asarray(image_module.open(BytesIO(png(drawing)))).astype(np.uint8), drawing
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,14 +83,18 @@ def test_distortions_against_a_slow_reference(k):
     matrix, shift = (np.eye(2), np.zeros(2)) if k == 0 else (matrices[k], shifts[k])
     fast = omniglot.draw(np.pad(drawing, omniglot.MARGIN), matrix, shift)
     expected = slowly(drawing, matrix, shift)
-    assert (fast == expected).mean() > 0.99  # positions are rounded to 1/65536, so a sample may fall beside an edge
+    assert (
+        fast == expected
+    ).mean() > 0.99  # positions are rounded to 1/65536, so a sample may fall beside an edge
     assert np.abs(fast - expected).max() <= 2 * 16
     assert fast.max() > 100
 
 
 def test_distortions_are_those_of_koch_et_al():
     matrices, shifts = omniglot.distortions(20_000)
-    assert np.mean((matrices == np.eye(2)).all(axis=(1, 2))) == pytest.approx(1 / 32, abs=0.005)  # 5 parts left out
+    assert np.mean((matrices == np.eye(2)).all(axis=(1, 2))) == pytest.approx(
+        1 / 32, abs=0.005
+    )  # 5 parts left out
     assert np.abs(shifts).max() <= 2
     assert np.mean(shifts == 0, axis=0) == pytest.approx([0.5, 0.5], abs=0.02)
     determinants = np.linalg.det(matrices)  # of rotation 1, of shears 1 - ab, of scales cd

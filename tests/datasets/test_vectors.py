@@ -62,7 +62,18 @@ def test_pendigits_original(real_data):
     # first row of the original: 47,100, 27, 81, 57, 37, 26,  0,  0, 23, 56, 53,100, 90, 40, 98, 8
     np.testing.assert_allclose(dataset.x("train")[0, :6], [0.47, 1.0, 0.27, 0.81, 0.57, 0.37], rtol=1e-6)
     assert dataset.y("train")[0] == 8
-    assert np.bincount(dataset.y("test")).tolist() == [363, 364, 364, 336, 364, 335, 336, 364, 336, 336]  # pendigits.names
+    assert np.bincount(dataset.y("test")).tolist() == [
+        363,
+        364,
+        364,
+        336,
+        364,
+        335,
+        336,
+        364,
+        336,
+        336,
+    ]  # pendigits.names
 
 
 # ---- HAR
@@ -100,7 +111,9 @@ def test_har_in_every_layout(tmp_path, har, form, monkeypatch):
         with zipfile.ZipFile(io.BytesIO(inner)) as archive:
             archive.extractall(place)
     if form != "unpacked":
-        with pytest.raises(UserError, match="its sha256 is"):  # not the original, which is what its digest is for
+        with pytest.raises(
+            UserError, match="its sha256 is"
+        ):  # not the original, which is what its digest is for
             dataset.x("train")
     dataset.files = (replace(outer, digest=None, instead=(replace(outer.instead[0], digest=None),)),)
     for split, (x, y) in arrays.items():
@@ -160,7 +173,9 @@ def test_10x_of_another_size_or_damaged(tenx):
     np.savetxt(place / "labels.txt", labels // 5)
     with pytest.raises(UserError, match="expected counts, and 8 kinds of labels"):
         dataset.x("train")
-    (place / "sub_set-720.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n40 6 100\n1 1 3\n")
+    (place / "sub_set-720.mtx").write_text(
+        "%%MatrixMarket matrix coordinate integer general\n40 6 100\n1 1 3\n"
+    )
     with pytest.raises(UserError, match="can't be read"):
         dataset.x("train")
 
@@ -204,10 +219,17 @@ def test_reuters_is_the_tf_idf_of_scikit_learn(stories):
     texts = [" ".join(words) for words, _ in found]
     assert len(texts) > 15
     vectorizer = CountVectorizer(max_features=8, dtype=np.float64)
-    expected = TfidfTransformer(norm="l2", sublinear_tf=True).fit_transform(vectorizer.fit_transform(texts)).toarray() * 8**0.5
+    expected = (
+        TfidfTransformer(norm="l2", sublinear_tf=True)
+        .fit_transform(vectorizer.fit_transform(texts))
+        .toarray()
+        * 8**0.5
+    )
     chosen = np.sort(np.random.RandomState(reuters.SEED).permutation(len(texts))[:15])
     mine = dataset.x("all")
-    np.testing.assert_allclose(np.sort(mine, axis=1), np.sort(expected[chosen], axis=1), rtol=1e-5)  # columns: another order
+    np.testing.assert_allclose(
+        np.sort(mine, axis=1), np.sort(expected[chosen], axis=1), rtol=1e-5
+    )  # columns: another order
     np.testing.assert_allclose(mine @ mine.T, (expected @ expected.T)[np.ix_(chosen, chosen)], rtol=1e-4)
     assert dataset.y("all").tolist() == [found[i][1] for i in chosen]
     for file in dataset.files:  # made once, so the stories can go
@@ -298,11 +320,15 @@ def test_features_are_made_by_the_users_network(tmp_path):
     assert data_spec(dataset).dim == 45
 
 
-@pytest.mark.parametrize("x", [None, np.zeros((4, 3), np.float32), np.array([{}]), np.zeros((4, 3), int), b"", b"x"])
+@pytest.mark.parametrize(
+    "x", [None, np.zeros((4, 3), np.float32), np.array([{}]), np.zeros((4, 3), int), b"", b"x"]
+)
 def test_features_of_another_kind_spoil_no_list_of_data_sets(tmp_path, x):
     (tmp_path / "stl10_features").mkdir()
     path = tmp_path / "stl10_features" / "features.npz"
-    path.write_bytes(x) if isinstance(x, bytes) else np.savez(path, y=np.zeros(4, int), **({} if x is None else {"X": x}))
+    path.write_bytes(x) if isinstance(x, bytes) else np.savez(
+        path, y=np.zeros(4, int), **({} if x is None else {"X": x})
+    )
     dataset = Stl10Features(tmp_path)
     assert dataset.shape == (2048,)
     with pytest.raises(UserError, match=r"must have arrays X and y|expected finite floats \(13000, D\)"):
@@ -313,12 +339,18 @@ def test_digests_tell_two_networks_apart(tmp_path):
     (tmp_path / "stl10_features").mkdir()
     digests = []
     for _ in range(2):
-        np.savez(tmp_path / "stl10_features" / "features.npz", X=RNG.random((12, 3), np.float32), y=np.arange(12) % 10)
+        np.savez(
+            tmp_path / "stl10_features" / "features.npz",
+            X=RNG.random((12, 3), np.float32),
+            y=np.arange(12) % 10,
+        )
         digests.append(dataset_digest(Stl10Features(tmp_path)))
     assert digests[0] != digests[1]
 
 
 def test_absent_images_are_asked_for_at_their_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DGCBENCH_OFFLINE", "1")
-    with pytest.raises(UserError, match=r"stl10_binary\.tar\.gz of STL-10 features could not be downloaded; put it into"):
+    with pytest.raises(
+        UserError, match=r"stl10_binary\.tar\.gz of STL-10 features could not be downloaded; put it into"
+    ):
         read_images(tmp_path)

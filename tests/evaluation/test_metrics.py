@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from benchmark.evaluation.metrics import METRICS, Clustering, accuracy, contingency, exemplar_accuracy, measure, purity
+from benchmark.evaluation.metrics import (
+    METRICS,
+    Clustering,
+    accuracy,
+    contingency,
+    exemplar_accuracy,
+    measure,
+    purity,
+)
 
 
 def labelled(y, log_q):
@@ -77,7 +85,9 @@ def test_nmi_and_ari_are_those_of_scikit_learn_and_labels_may_be_text():
     c = log_q.argmax(axis=1)
     found = labelled(np.array(["ant", "bee", "cow"])[y], log_q)
     assert found["nmi"] == pytest.approx(normalized_mutual_info_score(y, c))
-    assert found["nmi_geometric"] == pytest.approx(normalized_mutual_info_score(y, c, average_method="geometric"))
+    assert found["nmi_geometric"] == pytest.approx(
+        normalized_mutual_info_score(y, c, average_method="geometric")
+    )
     assert found["ari"] == pytest.approx(adjusted_rand_score(y, c))
     assert np.sum(found["confusion"]) == 60
     assert np.shape(found["confusion"]) == (4, 3)
@@ -111,7 +121,9 @@ def test_a_metric_is_one_entry_and_one_function(monkeypatch):
     from benchmark.tables.means import build
     from tests.helpers import record
 
-    monkeypatch.setitem(METRICS, "smallest", Metric("smallest", lambda m: float(m.sizes.min()), needs_labels=False, digits=1))
+    monkeypatch.setitem(
+        METRICS, "smallest", Metric("smallest", lambda m: float(m.sizes.min()), needs_labels=False, digits=1)
+    )
     log_q = np.log(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]))
     found = labelled(np.array([0, 0, 1]), log_q)
     assert found["smallest"] == 1.0

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmark import config
 from benchmark.api import DataSpec
+from benchmark.models._kmeans_rule import nearest
 from benchmark.registry import Registry
 from benchmark.running.train import Trainer
 
@@ -24,9 +25,9 @@ def blobs(n=300, k=3, d=4):
     return torch.from_numpy((centres[y] + 0.01 * rng.normal(size=(n, d))).astype(np.float32)), y
 
 
-def fit(name, x, k, seed=0, **overrides):
+def fit(name, x, k, seed=0, bounded=True, **overrides):
     model_class = Registry().model(name)
-    spec = DataSpec("some", tuple(x.shape[1:]), (0.0, 1.0), len(x))
+    spec = DataSpec("some", tuple(x.shape[1:]), (0.0, 1.0) if bounded else None, len(x))
     resolved = config.resolve(model_class, spec, k, "paper", {key: str(v) for key, v in overrides.items()})
     model = model_class(spec, resolved)
     Trainer(model, x, seed).run()
@@ -51,6 +52,23 @@ def test_kmeans_reaches_the_inertia_of_scikit_learn():
     points = DIGITS.flatten(1).numpy()
     inertia = ((points - model.centres.numpy()[log_q.argmax(dim=1)]) ** 2).sum()
     assert inertia == pytest.approx(KMeans(10, n_init=10, random_state=1).fit(points).inertia_, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["kmeans", "gmm"])
+def test_clusters_far_from_the_origin_are_found(name):
+    """Near 10,000 the squares of the values have no digits left for distances of 6.4 in single precision."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(4, size=2000)
+    x = 10_000 + 6.4 / np.sqrt(2) * np.eye(4, 10)[y] + rng.normal(size=(2000, 10))
+    _, log_q = fit(name, torch.from_numpy(x.astype(np.float32)), 4, bounded=False)
+    assert adjusted_rand_score(y, log_q.argmax(dim=1)) > 0.98
+
+
+def test_the_nearest_centre_is_that_of_double_precision_everywhere():
+    for origin in (0.0, 1e4):
+        points, centres = origin + torch.randn(300, 10), origin + torch.randn(40, 10)
+        expected = torch.cdist(points.double(), centres.double()).argmin(dim=1)
+        assert (nearest(points, centres).argmax(dim=1) == expected).all()
 
 
 def test_gmm_posterior_is_bayes_rule_with_its_own_parameters():

@@ -1,4 +1,6 @@
-"""The published numbers: the file is sound, and numbers that a test can check are as their sources have them."""
+"""The published numbers: the file is sound, and numbers that a test can check are as their sources have
+them.
+"""
 
 import pytest
 
@@ -6,7 +8,16 @@ from benchmark.errors import UserError
 from benchmark.papers.published import _read, numbers, paper, papers
 from benchmark.papers.runs import studies
 
-FRACTIONS = ("accuracy", "purity", "exemplar_accuracy", "nmi_geometric", "nmi", "ari", "unknown", "unknown_nmi")
+FRACTIONS = (
+    "accuracy",
+    "purity",
+    "exemplar_accuracy",
+    "nmi_geometric",
+    "nmi",
+    "ari",
+    "unknown",
+    "unknown_nmi",
+)
 
 
 def find(paper_name, table, method, dataset, metric):
@@ -20,7 +31,9 @@ def test_every_number_has_its_provenance_and_no_two_are_the_same():
     assert len(set(keys)) == len(keys)
     assert all(n.source for n in numbers())
     assert all(0 <= n.value <= 1 and 0 <= (n.std or 0) < 0.2 for n in numbers() if n.metric in FRACTIONS)
-    assert {n.paper.name for n in numbers()} == set(papers()) == {"mpcc", "clustergan", "kvaes", "gmvae", "vade"}
+    assert (
+        {n.paper.name for n in numbers()} == set(papers()) == {"mpcc", "clustergan", "kvaes", "gmvae", "vade"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,17 +71,23 @@ def test_models_settings_and_data_sets_exist():
     from benchmark.registry import Registry
 
     registry = Registry()
-    wanted = [(n.model, n.set) for n in numbers() if n.model] + [(s.model, v) for s in studies().values() for v in s.variants]
+    wanted = [(n.model, n.set) for n in numbers() if n.model] + [
+        (s.model, v) for s in studies().values() for v in s.variants
+    ]
     for model, settings in wanted:
         if model in registry.models:
             assert set(settings) <= {*registry.models[model].Config.__dataclass_fields__}, (model, settings)
-    assert {n.dataset for n in numbers() if n.model and n.dataset in ("mnist", "modes3")} <= set(registry.datasets)
+    assert {n.dataset for n in numbers() if n.model and n.dataset in ("mnist", "modes3")} <= set(
+        registry.datasets
+    )
 
 
 def test_a_mistake_in_the_file_is_named(tmp_path):
     paper_text = '[paper.p]\ntitle="t"\nmodel="m"\nprotocol="neutral"\nrule="default"\nruns=5\nnotes=[]\n'
     (tmp_path / "p.toml").write_text(f'{paper_text}[[table]]\npaper="p"\nname="n"\nsplit="train+test"\n')
-    with pytest.raises(UserError, match=r"table p.n: split is 'train\+test', expected one of test, train, all"):
+    with pytest.raises(
+        UserError, match=r"table p.n: split is 'train\+test', expected one of test, train, all"
+    ):
         _read(tmp_path / "p.toml")
 
 

@@ -18,7 +18,12 @@ def test_the_studies_of_the_papers_are_there():
 
 def test_a_grid_becomes_variants_under_the_papers_protocol():
     (request,) = study_requests(study("gmvae-k-m"), {"budget": "quick"}, None, None)
-    assert (request.dataset, request.models, request.seeds, request.protocol) == ("mnist", ("gmvae",), 5, "neutral")
+    assert (request.dataset, request.models, request.seeds, request.protocol) == (
+        "mnist",
+        ("gmvae",),
+        5,
+        "neutral",
+    )
     assert request.variants[1] == {"n_clusters": "10", "mc_samples": "10"}
     assert request.budget == "quick"
 
@@ -42,9 +47,12 @@ def test_a_paper_needs_each_of_its_settings_once():
     assert len(request.variants) == 6
     by_model = {p.model: paper_requests(p, {}, "mnist", None)[0] for p in papers().values()}
     assert {m: (r.protocol, r.seeds) for m, r in by_model.items()} == {
-        "mpcc": ("pooled", 5), "clustergan": ("held-out", 10), "kvaes": ("neutral", 5), "gmvae": ("neutral", 5),
+        "mpcc": ("pooled", 5),
+        "clustergan": ("held-out", 10),
+        "kvaes": ("neutral", 5),
+        "gmvae": ("neutral", 5),
         "vade": ("pooled", 5),
-    }  # fmt: skip
+    }
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
 
 
@@ -55,8 +63,12 @@ def test_data_that_no_paper_has_are_refused_with_those_that_there_are():
 
 def test_a_paper_without_a_data_set_is_run_on_all_of_its_own():
     assert {r.dataset for r in paper_requests(paper("mpcc"), {}, None, 1)} == {
-        "mnist", "fashion_mnist", "omniglot", "cifar10", "cifar20",
-    }  # fmt: skip
+        "mnist",
+        "fashion_mnist",
+        "omniglot",
+        "cifar10",
+        "cifar20",
+    }
 
 
 def test_an_unknown_study_lists_near_names():

@@ -9,11 +9,18 @@ from benchmark.papers.runs import study
 from benchmark.papers.tables import paper_tables, study_tables
 from tests.helpers import record, rows
 
-HELD_OUT = {"protocol": "held-out", "splits": ("train", "test", "validation"), "rules": ("kmeans", "kmeans_refit")}
+HELD_OUT = {
+    "protocol": "held-out",
+    "splits": ("train", "test", "validation"),
+    "rules": ("kmeans", "kmeans_refit"),
+}
 
 
 def vade(accuracies, **more):
-    return [record(accuracy=a, seed=i, **{"protocol": "pooled", "splits": ("all",), **more}) for i, a in enumerate(accuracies)]
+    return [
+        record(accuracy=a, seed=i, **{"protocol": "pooled", "splits": ("all",), **more})
+        for i, a in enumerate(accuracies)
+    ]
 
 
 def released(table):
@@ -21,7 +28,9 @@ def released(table):
 
 
 def clustergan(accuracies, **more):
-    return [record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)]
+    return [
+        record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)
+    ]
 
 
 def test_same_protocol_gives_a_difference_and_its_p():
@@ -104,11 +113,15 @@ def test_the_best_of_five_is_chosen_by_validation_purity():
     for i, run in enumerate(runs):
         run["metrics"]["validation"]["kmeans_refit"]["purity"] = [0.1, 0.2, 0.9, 0.3, 0.4, 1.0][i]
     (table,) = paper_tables(paper("clustergan"), runs)
-    row = rows(table, "table", "data set", "metric")["Best of 5 runs by validation purity", "mnist", "purity, test"]
+    row = rows(table, "table", "data set", "metric")[
+        "Best of 5 runs by validation purity", "mnist", "purity, test"
+    ]
     assert row["ours"] == "0.920"  # seed 2; seed 5 is not among the first five
     assert row["difference"] == "-0.030"
     (table,) = paper_tables(paper("clustergan"), runs[:3])
-    row = rows(table, "table", "data set", "metric")["Best of 5 runs by validation purity", "mnist", "purity, test"]
+    row = rows(table, "table", "data set", "metric")[
+        "Best of 5 runs by validation purity", "mnist", "purity, test"
+    ]
     assert row["difference"].startswith("– [")
 
 
@@ -123,7 +136,9 @@ def test_a_wrong_k_is_a_row_of_its_own():
 
 def test_diagnostics_and_fid_are_found():
     mixture = record("kvaes", "modes3", splits=("all",), diagnostics={"kde_log_likelihood": -5.0})
-    digits = record("kvaes", config={"n_clusters": 15}, overrides={"n_clusters": 15}, fid={"inception": {"value": 12.5}})
+    digits = record(
+        "kvaes", config={"n_clusters": 15}, overrides={"n_clusters": 15}, fid={"inception": {"value": 12.5}}
+    )
     (table,) = paper_tables(paper("kvaes"), [mixture, digits])
     by_method = rows(table, "method", "data set")
     assert by_method["kVAEs", "modes3"]["ours"] == "-5.00"
@@ -139,18 +154,27 @@ def test_records_of_older_code_are_left_out_and_said_so():
 
 
 def test_a_sweep_has_a_row_per_variant():
-    runs = [*clustergan([0.9, 0.8]), *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7})]
+    runs = [
+        *clustergan([0.9, 0.8]),
+        *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7}),
+    ]
     (table,) = study_tables(study("clustergan-wrong-k"), runs)
     by_k = rows(table, "n_clusters")
     assert list(by_k) == [("7",), ("9",), ("10",), ("11",), ("13",)]
-    assert (by_k["7",]["purity"], by_k["7",]["seeds"], by_k["7",]["published"]) == ("0.610", "1/5", "purity 0.60")
+    assert (by_k["7",]["purity"], by_k["7",]["seeds"], by_k["7",]["published"]) == (
+        "0.610",
+        "1/5",
+        "purity 0.60",
+    )
     assert by_k["10",]["purity"] == f"0.860 ± {np.std([0.9, 0.8], ddof=1):.3f}"
     assert by_k["13",]["purity"] == "–"
 
 
 def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
     good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
-    (table,) = study_tables(study("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")])
+    (table,) = study_tables(
+        study("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")]
+    )
     row = rows(table, "data set", "n_clusters")["digits", "10"]
     assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
     assert any("seed 1: diverged" in note for note in table.notes)

@@ -42,7 +42,9 @@ def test_a_core_module_that_moves_or_is_renamed_leaves_it_alone(digest, tmp_path
     body = "\n\ndef loss():\n    from benchmark.plots import save\n    return Stage, save\n"
     path.write_text("from benchmark.api import Stage" + body)
     first = digest()
-    path.write_text("from benchmark.contract.stages import Stage" + body.replace("benchmark.plots", "benchmark.figures"))
+    path.write_text(
+        "from benchmark.contract.stages import Stage" + body.replace("benchmark.plots", "benchmark.figures")
+    )
     assert digest() == first
     path.write_text("import benchmark.api\nfrom benchmark.api import Stage" + body)
     assert digest() == first
@@ -55,7 +57,9 @@ def test_presets_and_what_only_they_use_do_not_count(digest, tmp_path):
     shared += "class C:\n    _more = COMMON\n    presets = {'a': _more, 'b': USED}\n    hour = {}\n"
     path.write_text(shared)
     first = digest()
-    path.write_text(shared.replace("COMMON = {}", "COMMON = {'lr': 1}").replace("hour = {}", "hour = {'a': COMMON}"))
+    path.write_text(
+        shared.replace("COMMON = {}", "COMMON = {'lr': 1}").replace("hour = {}", "hour = {'a': COMMON}")
+    )
     assert digest() == first
     path.write_text(shared.replace("USED = 1", "USED = 2"))
     assert digest() != first
@@ -87,9 +91,12 @@ def test_helpers_count_wherever_the_code_imports_them(digest, tmp_path, statemen
 
 @pytest.mark.parametrize(
     "statement",
-    ["from benchmark.models._networks import mlp", "from benchmark.models import _networks",
-     "from benchmark.models.vade import VaDE"],
-)  # fmt: skip
+    [
+        "from benchmark.models._networks import mlp",
+        "from benchmark.models import _networks",
+        "from benchmark.models.vade import VaDE",
+    ],
+)
 def test_the_suites_own_models_count_for_a_plugin_that_uses_them(digest, tmp_path, statement):
     (tmp_path / "edited.py").write_text(statement + "\n")
     Registry().model("vade")

@@ -99,19 +99,25 @@ def test_a_results_folder_copied_into_another_counts(tmp_path):
 
 def test_a_cell_that_is_there_twice_counts_once_if_both_say_the_same_up_to_times_and_hosts(tmp_path):
     write_run(tmp_path, {**RECORD, "provenance": {"host": "a"}})
-    write_run(tmp_path / "merged" / "theirs", {**RECORD, "provenance": {"host": "b"}, "seconds": {"train": 9.0}})
+    write_run(
+        tmp_path / "merged" / "theirs", {**RECORD, "provenance": {"host": "b"}, "seconds": {"train": 9.0}}
+    )
     assert [record["provenance"]["host"] for _, record in all_records(tmp_path)] == ["a"]
 
 
 def test_two_outcomes_of_a_cell_are_an_error_that_names_both(tmp_path):
     a = write_run(tmp_path, RECORD)
     b = write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": "diverged", "metrics": None})
-    with pytest.raises(UserError, match=f"{a} and {b} are runs of the same run with different outcomes \\(status, metrics\\)"):
+    with pytest.raises(
+        UserError, match=f"{a} and {b} are runs of the same run with different outcomes \\(status, metrics\\)"
+    ):
         list(all_records(tmp_path))
 
 
 @pytest.mark.parametrize("own", ["interrupted", "ok"])
 def test_an_interrupted_copy_yields_to_one_that_ended(tmp_path, own):
     write_run(tmp_path, {**RECORD, "status": own})
-    write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": "ok" if own == "interrupted" else "interrupted"})
+    write_run(
+        tmp_path / "merged" / "theirs", {**RECORD, "status": "ok" if own == "interrupted" else "interrupted"}
+    )
     assert [record["status"] for _, record in all_records(tmp_path)] == ["ok"]

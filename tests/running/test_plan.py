@@ -15,7 +15,12 @@ from benchmark.running.plan import Request, make_plan, plan, remaining, why_not_
 def test_every_registered_model_is_planned_with_every_seed():
     found = plan(Request("digits", seeds=2, device="cpu"))
     assert found.budget == "quick"
-    assert {(c.key["model"], c.seed) for c in found.runs} >= {("vade", 0), ("vade", 1), ("kmeans", 1), ("nmf", 0)}
+    assert {(c.key["model"], c.seed) for c in found.runs} >= {
+        ("vade", 0),
+        ("vade", 1),
+        ("kmeans", 1),
+        ("nmf", 0),
+    }
     assert len({c.digest for c in found.runs}) == len(found.runs) / 2  # seeds share a digest, models do not
 
 
@@ -49,17 +54,29 @@ def test_the_digest_covers_what_determines_the_result(tmp_path, monkeypatch):
 
 
 def test_a_seed_more_or_another_model_leaves_finished_cells_alone(tmp_path):
-    small, large = plan(Request("digits", ("kmeans",), seeds=1)), plan(Request("digits", ("kmeans", "gmm"), seeds=2))
+    small, large = (
+        plan(Request("digits", ("kmeans",), seeds=1)),
+        plan(Request("digits", ("kmeans", "gmm"), seeds=2)),
+    )
     write_record(small.runs[0].folder(tmp_path), small.runs[0].record("ok"))
     assert remaining(small, tmp_path, retry=False) == []
     assert {(c.key["model"], c.seed) for c in remaining(large, tmp_path, retry=False)} == {
-        ("kmeans", 1), ("gmm", 0), ("gmm", 1)
-    }  # fmt: skip
+        ("kmeans", 1),
+        ("gmm", 0),
+        ("gmm", 1),
+    }
 
 
 @pytest.mark.parametrize(
     ("status", "again", "on_request"),
-    [("ok", 0, 0), ("interrupted", 1, 1), ("failed", 0, 1), ("diverged", 0, 1), ("timed_out", 0, 1), ("out_of_memory", 0, 1)],
+    [
+        ("ok", 0, 0),
+        ("interrupted", 1, 1),
+        ("failed", 0, 1),
+        ("diverged", 0, 1),
+        ("timed_out", 0, 1),
+        ("out_of_memory", 0, 1),
+    ],
 )
 def test_which_statuses_are_run_again(tmp_path, status, again, on_request):
     found = plan(Request("digits", ("kmeans",), seeds=1))
@@ -86,7 +103,10 @@ def test_why_a_cell_is_to_be_run(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Request("digits", ("kmeans",), overrides={"vade": {"lr": "1"}}), "vade, which is not among the models"),
+        (
+            Request("digits", ("kmeans",), overrides={"vade": {"lr": "1"}}),
+            "vade, which is not among the models",
+        ),
         (Request("digits", ("kmeans",), overrides={"kmeans": {"restart": "1"}}), "did you mean restarts"),
         (Request("digits", clusters=1), "expected at least 2"),
         (Request("digits", ("kmeans",), device="cuda"), "no CUDA device"),
@@ -109,7 +129,11 @@ def test_own_data_without_labels_needs_a_number_of_clusters(tmp_path):
 
 
 def test_two_sweeps_on_one_results_folder(tmp_path):
-    with only_sweep(tmp_path), pytest.raises(UserError, match="another sweep is running"), only_sweep(tmp_path):
+    with (
+        only_sweep(tmp_path),
+        pytest.raises(UserError, match="another sweep is running"),
+        only_sweep(tmp_path),
+    ):
         pass
     with only_sweep(tmp_path):  # free again
         pass

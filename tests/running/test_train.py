@@ -14,7 +14,9 @@ X = torch.arange(23 * 4, dtype=torch.float32).reshape(23, 4) / 92
 
 
 class Model(ClusteringModel):
-    """Two stages of Adam with a scheduler and noise, and something in between: everything a checkpoint must hold."""
+    """Two stages of Adam with a scheduler and noise, and something in between: everything a checkpoint must
+    hold.
+    """
 
     name = "model"
 
@@ -99,8 +101,12 @@ def test_curves_are_means_between_readings(monkeypatch):
     first = [row for row in trainer.curves if row["stage"] == "first"]
     assert [row["step"] for row in first] == [3, 6, 9, 12]
     for i, row in enumerate(first):
-        assert row["first"] == pytest.approx(torch.stack([b[0, 0] for b in model.batches[3 * i : 3 * i + 3]]).mean().item())
-    assert [row["step"] for row in trainer.curves if row["stage"] == "second"] == [12 + s for s in (2, 4, 6, 8, 9)]
+        assert row["first"] == pytest.approx(
+            torch.stack([b[0, 0] for b in model.batches[3 * i : 3 * i + 3]]).mean().item()
+        )
+    assert [row["step"] for row in trainer.curves if row["stage"] == "second"] == [
+        12 + s for s in (2, 4, 6, 8, 9)
+    ]
 
 
 @pytest.mark.parametrize("stop_after", [0, 3, 7, 12, 13, 20])
@@ -161,7 +167,9 @@ def test_reports_tell_stage_and_overall_progress():
 
 
 def test_streams_are_independent_and_reproducible():
-    seeds = [seeding.derive(s, stream, i) for s in (0, 1) for stream in ("init", "noise", "order") for i in (0, 1)]
+    seeds = [
+        seeding.derive(s, stream, i) for s in (0, 1) for stream in ("init", "noise", "order") for i in (0, 1)
+    ]
     assert len(set(seeds)) == len(seeds)
     assert seeding.derive(0, "order", 1, 2) == seeding.derive(0, "order", 1, 2)
     assert DataSpec("x", (2,), None, 3).dim == 2

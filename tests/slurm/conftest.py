@@ -19,7 +19,10 @@ def cluster():
     if reason := slurm_cluster.why_not():
         pytest.skip(reason)
     pytest.importorskip("submitit")
-    with tempfile.TemporaryDirectory(prefix="dgc-slurm-") as folder, slurm_cluster.running(Path(folder)) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="dgc-slurm-") as folder,
+        slurm_cluster.running(Path(folder)) as running,
+    ):
         yield running
 
 

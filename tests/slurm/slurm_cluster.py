@@ -1,8 +1,9 @@
-"""A SLURM cluster of one node on the loopback address, for tests: `python tests/slurm/slurm_cluster.py FOLDER` runs one.
+"""A SLURM cluster of one node on the loopback address, for tests: `python tests/slurm/slurm_cluster.py
+FOLDER` runs one.
 
-Everything is its own: folder, munge key and socket, ports, configuration. It needs root and Debian's packages slurmctld,
-slurmd, slurm-client and munge, touches no service of the system, and ends with the process that started it.
-There is no accounting (slurmdbd), as on many small clusters.
+Everything is its own: folder, munge key and socket, ports, configuration. It needs root and Debian's packages
+slurmctld, slurmd, slurm-client and munge, touches no service of the system, and ends with the process that
+started it. There is no accounting (slurmdbd), as on many small clusters.
 """
 
 import contextlib
@@ -51,7 +52,8 @@ MaxArraySize={max_array_size}
 EnforcePartLimits=ALL
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} Sockets=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory={memory} Gres=gpu:1
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} Sockets=1 CoresPerSocket={cpus} ThreadsPerCore=1 \\
+    RealMemory={memory} Gres=gpu:1
 PartitionName=main Nodes={host} Default=YES MaxTime=60 State=UP
 """
 
@@ -99,7 +101,10 @@ class Cluster:
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
 
     def start(self) -> None:
-        munge = [f"--{what}={self.folder}/munge.{what.split('-')[0]}" for what in ("socket", "key-file", "pid-file", "seed-file")]
+        munge = [
+            f"--{what}={self.folder}/munge.{what.split('-')[0]}"
+            for what in ("socket", "key-file", "pid-file", "seed-file")
+        ]
         self.spawn("munged", "--foreground", "--force", "--num-threads=2", *munge)
         _wait_for(lambda: (self.folder / "munge.socket").exists(), "munged")
         self.spawn("slurmctld", "-D", "-c", "-i")
@@ -129,7 +134,9 @@ class Cluster:
                 process.wait()
 
     def run(self, *command: str, check: bool = True) -> str:
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=check, timeout=60).stdout
+        return subprocess.run(
+            command, env=self.env, capture_output=True, text=True, check=check, timeout=60
+        ).stdout
 
     def idle(self) -> bool:
         return "idle" in self.run("sinfo", "--noheader", "--format=%T", check=False)
@@ -149,7 +156,9 @@ def running(folder: Path, cpus: int = 4) -> Iterator[Cluster]:
 
 
 def _of_jobs(folder: Path) -> set[int]:
-    """All processes of this cluster's jobs, and the slurmstepd above each of them, which hides its own environment."""
+    """All processes of this cluster's jobs, and the slurmstepd above each of them, which hides its own
+    environment.
+    """
     found = set()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

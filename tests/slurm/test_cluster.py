@@ -1,4 +1,6 @@
-"""The same sweep on a real SLURM cluster: equal records, and every early end of a job is found, named and made good."""
+"""The same sweep on a real SLURM cluster: equal records, and every early end of a job is found, named and
+made good.
+"""
 
 import contextlib
 import json
@@ -16,7 +18,18 @@ from benchmark.records.store import OUTCOME, all_records
 pytestmark = pytest.mark.slurm
 
 PLUGIN = str(Path(__file__).resolve().parents[1] / "plugins" / "fakes.py")
-LONG = ["--models", "fine", "--plugin", PLUGIN, "--set", "steps=400", "--set", "pause=0.05", "--set", "when=0"]
+LONG = [
+    "--models",
+    "fine",
+    "--plugin",
+    PLUGIN,
+    "--set",
+    "steps=400",
+    "--set",
+    "pause=0.05",
+    "--set",
+    "when=0",
+]
 SLURM = ["--executor", "slurm", "--slurm", "time=10", "--slurm", "cpus=1", "--slurm", "partition=main"]
 
 
@@ -43,7 +56,19 @@ def in_training(results, count):
 
 def test_a_sweep_gives_the_records_of_a_local_one(bench, tmp_path):
     """Four jobs, where an array may have three: two arrays, one after the other."""
-    sweep = ["run", "--plugin", PLUGIN, "--models", "kmeans,fine", "--seeds", 2, "--budget", "smoke", "--device", "cpu"]
+    sweep = [
+        "run",
+        "--plugin",
+        PLUGIN,
+        "--models",
+        "kmeans,fine",
+        "--seeds",
+        2,
+        "--budget",
+        "smoke",
+        "--device",
+        "cpu",
+    ]
     here = bench(*sweep, "--results", tmp_path / "local")
     there = bench(*sweep, *SLURM, "--results", tmp_path / "slurm")
     assert there.stderr.count("submitted") == 2
@@ -63,7 +88,10 @@ def test_a_sweep_gives_the_records_of_a_local_one(bench, tmp_path):
 def _outcomes(results):
     for folder, record in all_records(results):
         outcome = {name: record.get(name) for name in OUTCOME}
-        yield str(folder.relative_to(results)), outcome | {"seconds": sorted(record["seconds"]), "fields": sorted(record)}
+        yield (
+            str(folder.relative_to(results)),
+            outcome | {"seconds": sorted(record["seconds"]), "fields": sorted(record)},
+        )
 
 
 def _without_seconds(table):
@@ -71,7 +99,9 @@ def _without_seconds(table):
 
 
 def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
-    """Of three running jobs one is requeued, one is cancelled, one is killed, and the front end is long gone."""
+    """Of three running jobs one is requeued, one is cancelled, one is killed, and the front end is long
+    gone.
+    """
     run = ["run", *LONG, "--seeds", 3, *SLURM, "--results", tmp_path / "slurm"]
     bench(*run, "--detach")
     job = job_of(tmp_path / "slurm")
@@ -82,14 +112,19 @@ def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
     cluster.run("scancel", f"{job}_1")
     os.kill(_process(f"{job}_2"), signal.SIGKILL)
     wait_for(lambda: "PENDING" in cluster.run("squeue", "--noheader", "--format=%T", f"--jobs={job}_0"))
-    cluster.run("scontrol", "update", f"jobid={job}_0", "StartTime=now")  # SLURM lets a requeued job wait two minutes
+    cluster.run(
+        "scontrol", "update", f"jobid={job}_0", "StartTime=now"
+    )  # SLURM lets a requeued job wait two minutes
     wait_for(lambda: not cluster.run("squeue", "--noheader", f"--jobs={job}_1,{job}_2"))
     record = wait_for(lambda: _try(record_of, tmp_path / "slurm", 1))
     assert record["status"] == "interrupted"
     assert int(record["error"].split(" at step ")[1].split()[0]) >= 10
     assert "SLURM ended the job by SIGTERM" in record["error"]
     # SLURM kills what a dead process leaves behind, perhaps before that could write its record.
-    assert re.search(r"1 (interrupted.* 1 lost|lost)|2 interrupted", bench("status", "--results", tmp_path / "slurm").stdout)
+    assert re.search(
+        r"1 (interrupted.* 1 lost|lost)|2 interrupted",
+        bench("status", "--results", tmp_path / "slurm").stdout,
+    )
 
     again = bench(*run)  # follows 0, submits 1 and 2
     assert "submitted 2 jobs" in again.stderr
@@ -116,7 +151,9 @@ def _process(job):
         with contextlib.suppress(OSError):
             env = (path / "environ").read_bytes().split(b"\0")
             array, _, task = job.partition("_")
-            if {f"SLURM_ARRAY_JOB_ID={array}".encode(), f"SLURM_ARRAY_TASK_ID={task}".encode()} <= set(env) and (
+            if {f"SLURM_ARRAY_JOB_ID={array}".encode(), f"SLURM_ARRAY_TASK_ID={task}".encode()} <= set(
+                env
+            ) and (
                 b"submitit.core._submit" in (path / "cmdline").read_bytes().split(b"\0")
                 and b"srun" not in (path / "cmdline").read_bytes()
             ):
@@ -149,7 +186,21 @@ def test_a_job_that_vanishes_without_a_word_gets_a_record_with_slurms_reason(ben
 
 
 def test_cells_that_share_a_gpu_are_one_job(bench, tmp_path):
-    run = ["run", *LONG, "--set", "pause=0", "--seeds", 3, *SLURM, "--device", "cpu", "--slurm", "gpus=1", "--per-gpu", 2]
+    run = [
+        "run",
+        *LONG,
+        "--set",
+        "pause=0",
+        "--seeds",
+        3,
+        *SLURM,
+        "--device",
+        "cpu",
+        "--slurm",
+        "gpus=1",
+        "--per-gpu",
+        2,
+    ]
     assert "submitted 2 jobs" in bench(*run, "--results", tmp_path).stderr
     records = [record_of(tmp_path, seed) for seed in range(3)]
     assert {record["status"] for record in records} == {"ok"}

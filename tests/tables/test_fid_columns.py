@@ -1,4 +1,6 @@
-"""FID in tables, from hand-made records: means, what may share a column, reasons for gaps, values to compare with."""
+"""FID in tables, from hand-made records: means, what may share a column, reasons for gaps, values to compare
+with.
+"""
 
 import subprocess
 import sys
@@ -13,15 +15,30 @@ def entry(value=5.0, n=10_000, extractor="abcdef123", split="test", references=T
         "floor": {"value": 1.25, "n": n, "what": "train images"},
         "ceiling": {"value": 40.0, "n": n, "what": "a Gaussian per class in pixel space"},
     }
-    return {"version": 1, "value": value, "draws": [value], "n": n, "split": split, "extractor": extractor,
-            "singular": singular, "references": known if references else None, **more}  # fmt: skip
+    return {
+        "version": 1,
+        "value": value,
+        "draws": [value],
+        "n": n,
+        "split": split,
+        "extractor": extractor,
+        "singular": singular,
+        "references": known if references else None,
+        **more,
+    }
 
 
 def record(model="a", seed=0, fid=None, split="test", status="ok", **config):
     config = {"n_clusters": 10, **config}
     return {
         "status": status,
-        "key": {"dataset": "mnist", "model": model, "budget": "quick", "protocol": "neutral", "config": config},
+        "key": {
+            "dataset": "mnist",
+            "model": model,
+            "budget": "quick",
+            "protocol": "neutral",
+            "config": config,
+        },
         "digest": f"{model}{sorted(config.items())}",
         "seed": seed,
         "seconds": {"train": 1.0},
@@ -50,8 +67,11 @@ def test_the_two_extractors_never_share_a_column():
 
 
 def test_other_numbers_of_images_or_extractors_get_columns_of_their_own():
-    _, rows = shown(record("a", fid={"clf": entry(4.0)}), record("b", fid={"clf": entry(9.0, n=50_000)}),
-                    record("c", fid={"clf": entry(7.0, extractor="fedcba987")}))  # fmt: skip
+    _, rows = shown(
+        record("a", fid={"clf": entry(4.0)}),
+        record("b", fid={"clf": entry(9.0, n=50_000)}),
+        record("c", fid={"clf": entry(7.0, extractor="fedcba987")}),
+    )
     assert rows["a", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "4.00"
     assert rows["b", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "–"
     assert rows["b", "test"]["FID-clf, N = 50,000, abcdef, version 1"] == "9.00"
@@ -59,23 +79,35 @@ def test_other_numbers_of_images_or_extractors_get_columns_of_their_own():
 
 
 def test_values_of_an_older_definition_stand_apart():
-    _, rows = shown(record("a", fid={"clf": entry(4.0)}), record("b", fid={"clf": {**entry(9.0), "version": 2}}))
+    _, rows = shown(
+        record("a", fid={"clf": entry(4.0)}), record("b", fid={"clf": {**entry(9.0), "version": 2}})
+    )
     assert rows["a", "test"]["FID-clf, N = 10,000, abcdef, version 1"] == "4.00"
     assert rows["b", "test"]["FID-clf, N = 10,000, abcdef, version 2"] == "9.00"
 
 
 def test_a_missing_value_says_why_and_what_to_do():
     missing = {"missing": "weights"}
-    table, rows = shown(record("a", fid={"clf": entry(), "inception": missing}), record("kmeans", fid={}), record("old"))
+    table, rows = shown(
+        record("a", fid={"clf": entry(), "inception": missing}), record("kmeans", fid={}), record("old")
+    )
     assert rows["a", "test"]["FID"] == "n/a (weights)"
-    assert rows["kmeans", "test"]["FID"] == rows["old", "test"]["FID"] == rows["kmeans", "test"]["FID-clf"] == "–"
+    assert (
+        rows["kmeans", "test"]["FID"]
+        == rows["old", "test"]["FID"]
+        == rows["kmeans", "test"]["FID-clf"]
+        == "–"
+    )
     (note,) = [note for note in table.notes if note.startswith("FID of a:")]
     assert "python -m benchmark fid-weights" in note
 
 
 def test_a_value_of_one_model_and_none_of_another():
-    found = [record("a", fid={"inception": entry(3.0)}), record("b", fid={"inception": {"missing": "not asked for"}}),
-             record("c", fid={"inception": {"missing": "images hold 3 values that are NaN"}})]  # fmt: skip
+    found = [
+        record("a", fid={"inception": entry(3.0)}),
+        record("b", fid={"inception": {"missing": "not asked for"}}),
+        record("c", fid={"inception": {"missing": "images hold 3 values that are NaN"}}),
+    ]
     table, rows = shown(*found)
     assert rows["a", "test"]["FID"] == "3.00"
     assert rows["b", "test"]["FID"] == "n/a (not asked for)"
@@ -86,8 +118,13 @@ def test_a_value_of_one_model_and_none_of_another():
 
 def test_a_seed_without_a_value_does_not_hide_those_of_others_and_is_pointed_out():
     nan, weights = ({"inception": {"missing": why}} for why in ("images hold NaN", "weights"))
-    table, rows = shown(record(fid={"inception": entry(3.0)}), record(seed=1, fid=weights), record(seed=2, fid=nan),
-                        record("b", fid=weights), record("b", seed=1, fid=nan))  # fmt: skip
+    table, rows = shown(
+        record(fid={"inception": entry(3.0)}),
+        record(seed=1, fid=weights),
+        record(seed=2, fid=nan),
+        record("b", fid=weights),
+        record("b", seed=1, fid=nan),
+    )
     assert rows["a", "test"]["FID"] == "3.00 (1/3)"
     assert rows["a", "train"]["FID"] == "–"
     assert rows["b", "test"]["FID"] == "n/a (see below)"
@@ -107,7 +144,10 @@ def test_values_to_compare_with_are_rows_without_seeds():
     assert rows["floor: train images", "test"]["FID-clf"] == "1.25"
     assert rows["ceiling: a Gaussian per class in pixel space", "test"]["FID-clf"] == "40.00"
     assert rows["floor: train images", "test"]["FID"] == rows["floor: train images", "test"]["ACC"] == "–"
-    assert list(rows)[-2:] == [("floor: train images", "test"), ("ceiling: a Gaussian per class in pixel space", "test")]
+    assert list(rows)[-2:] == [
+        ("floor: train images", "test"),
+        ("ceiling: a Gaussian per class in pixel space", "test"),
+    ]
     csv = table.values.set_index("model")
     assert csv.loc["floor: train images", "fid_clf"] == 1.25
     assert pd.isna(csv.loc["floor: train images", "seeds"])

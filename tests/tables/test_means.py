@@ -1,4 +1,6 @@
-"""Tables from hand-made records: means, missing runs, several configs, labels or none, and the three formats."""
+"""Tables from hand-made records: means, missing runs, several configs, labels or none, and the three
+formats.
+"""
 
 import io
 import re
@@ -13,14 +15,30 @@ from benchmark.tables.means import build
 from benchmark.tables.table import markdown
 
 
-def record(model="a", seed=0, accuracy=0.5, status="ok", budget="quick", digest=None, config=None, labels=True, **more):
+def record(
+    model="a",
+    seed=0,
+    accuracy=0.5,
+    status="ok",
+    budget="quick",
+    digest=None,
+    config=None,
+    labels=True,
+    **more,
+):
     config = {"n_clusters": 10, **(config or {})}
     numbers = {"accuracy": accuracy, "purity": 0.7, "exemplar_accuracy": None, "nmi": 0.4, "ari": 0.3}
     common = {"n": 5, "clusters_used": 9, "silhouette": 0.1, "cluster_sizes": [3, 2]}
     metrics = {split: {"default": {**common, **(numbers if labels else {})}} for split in ("train", "test")}
     return {
         "status": status,
-        "key": {"dataset": "mnist", "model": model, "budget": budget, "protocol": "neutral", "config": config},
+        "key": {
+            "dataset": "mnist",
+            "model": model,
+            "budget": budget,
+            "protocol": "neutral",
+            "config": config,
+        },
         "digest": digest or f"{model}{sorted(config.items())}",
         "seed": seed,
         "seconds": {"train": 10.0 + seed},
@@ -55,7 +73,9 @@ def test_one_seed_has_no_deviation():
 
 
 def test_a_failed_run_is_counted_and_named_but_never_averaged():
-    (table,) = build([record(seed=0, accuracy=0.8), record(seed=1, status="failed"), record(seed=2, accuracy=0.6)])
+    (table,) = build(
+        [record(seed=0, accuracy=0.8), record(seed=1, status="failed"), record(seed=2, accuracy=0.6)]
+    )
     row = rows(table)["a", "test"]
     assert row["seeds"] == "2/3"
     assert row["ACC"].startswith("0.700")
@@ -71,7 +91,9 @@ def test_a_model_without_a_good_run_has_dashes():
 
 
 def test_the_best_model_stands_first_and_the_test_split_before_the_training_split():
-    (table,) = build([record("low", accuracy=0.2), record("high", accuracy=0.9), record("none", status="failed")])
+    (table,) = build(
+        [record("low", accuracy=0.2), record("high", accuracy=0.9), record("none", status="failed")]
+    )
     expected = [(m, s) for m in ("high", "low", "none") for s in ("test", "train")]
     assert list(rows(table)) == expected
 
@@ -98,7 +120,9 @@ def test_runs_of_older_presets_are_left_out_too():
     old = [record(seed=s, accuracy=0.1, started="2026-01-01", **before) for s in (0, 1, 2)]
     overrides = record(accuracy=0.5, config={"epochs": 5}, overrides={"epochs": 5}, started="2026-01-01")
     (table,) = build([record(accuracy=0.9, started="2026-02-01", **after), *old, overrides])
-    found = {name: (row["ACC"], row["seeds"]) for (name, split), row in rows(table).items() if split == "test"}
+    found = {
+        name: (row["ACC"], row["seeds"]) for (name, split), row in rows(table).items() if split == "test"
+    }
     assert found == {"a (epochs=20)": ("0.900", "1"), "a (epochs=5)": ("0.500", "1")}
 
 
@@ -152,7 +176,15 @@ def test_latex_has_the_structure_of_a_booktabs_table(tmp_path):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX engine is installed")
 def test_latex_compiles(tmp_path):
-    (table,) = build([record("a_b", accuracy=0.5), record("c", status="failed", error="50% & more_of {it} #1")])
-    document = "\\documentclass{article}\\usepackage{booktabs,xcolor}\\begin{document}\n" + table.latex() + "\\end{document}\n"
+    (table,) = build(
+        [record("a_b", accuracy=0.5), record("c", status="failed", error="50% & more_of {it} #1")]
+    )
+    document = (
+        "\\documentclass{article}\\usepackage{booktabs,xcolor}\\begin{document}\n"
+        + table.latex()
+        + "\\end{document}\n"
+    )
     (tmp_path / "t.tex").write_text(document)
-    subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True
+    )

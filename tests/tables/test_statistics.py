@@ -97,7 +97,9 @@ def test_holm():
 
 def test_probability_of_improvement_is_the_share_of_pairs():
     a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0])
-    assert probability_of_improvement(a, b) == pytest.approx(np.mean([(x > y) + 0.5 * (x == y) for x in a for y in b]))
+    assert probability_of_improvement(a, b) == pytest.approx(
+        np.mean([(x > y) + 0.5 * (x == y) for x in a for y in b])
+    )
     assert probability_of_improvement(a, a) == 0.5
 
 

@@ -1,4 +1,6 @@
-"""What a FID is to be compared with: a floor and a ceiling for every data set. Labels are read for the ceiling."""
+"""What a FID is to be compared with: a floor and a ceiling for every data set. Labels are read for the
+ceiling.
+"""
 
 import contextlib
 import json
@@ -18,11 +20,15 @@ from benchmark.files import best_effort_cache, digest, locked, write_atomically
 GAUSSIAN_POINTS = 10_000
 
 
-def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, say: Say = quiet) -> dict[str, Any] | None:
+def reference_values(
+    real: Real, ex: Extractor, target: Moments, compute: bool, say: Say = quiet
+) -> dict[str, Any] | None:
     """What a distance is to be compared with, kept in the data folder once it is known.
 
-    floor: real images against real images: those of the other split, or one half against the other where there is one only.
-    ceiling: a Gaussian per class in the space of pixels (one for all where labels are absent); a model must be below it.
+    floor: real images against real images: those of the other split, or one half against the other where
+    there is one only.
+    ceiling: a Gaussian per class in the space of pixels (one for all where labels are absent); a model must
+    be below it.
 
     Returns:
         {"floor": {"value", "n", "what"}, "ceiling": ...}; None if they are not known and `compute` is false.
@@ -34,7 +40,10 @@ def reference_values(real: Real, ex: Extractor, target: Moments, compute: bool, 
         if not compute:
             return None
         partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
-        found = {"floor": _floor(real, ex, target, partials[0], say), "ceiling": _ceiling(real, ex, target, partials[1], say)}
+        found = {
+            "floor": _floor(real, ex, target, partials[0], say),
+            "ceiling": _ceiling(real, ex, target, partials[1], say),
+        }
         with best_effort_cache(path):
             write_atomically(path, json.dumps(found))
             for partial in partials:
@@ -65,7 +74,8 @@ def _ceiling(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say
 
 
 def gaussian_images(x: Tensor, y: np.ndarray, n: int) -> Tensor:
-    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped to their range.
+    """n uint8 images from a Gaussian with mean and full covariance of each class of uint8 images x, clipped
+    to their range.
 
     The covariance is that of at most GAUSSIAN_POINTS images of a class.
     """

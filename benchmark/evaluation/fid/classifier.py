@@ -1,8 +1,9 @@
 """The extractor of FID-clf: a small convolutional classifier of one data set's images, trained on its labels.
 
-Its penultimate layer is where the features are taken: 64 numbers that tell this data set's classes apart, so that their
-moments need few samples, where ImageNet's features of small grey digits say little. Weights for some data sets come with the
-suite (folder classifiers/, made by `python -m benchmark fid-classifier`); others are trained when first needed.
+Its penultimate layer is where the features are taken: 64 numbers that tell this data set's classes apart, so
+that their moments need few samples, where ImageNet's features of small grey digits say little. Weights for
+some data sets come with the suite (folder classifiers/, made by `python -m benchmark fid-classifier`); others
+are trained when first needed.
 """
 
 import contextlib
@@ -24,7 +25,9 @@ from benchmark.evaluation.fid.moments import Progress
 from benchmark.evaluation.fid.weights import Parameters, parameter_digest
 from benchmark.files import write_arrays
 
-CLASSIFIER_VERSION = 2  # raise it when network or training change; trained weights of older versions are then made again
+CLASSIFIER_VERSION = (
+    2  # raise it when network or training change; trained weights of older versions are then made again
+)
 FEATURES = 64
 WIDTHS = (16, 32, 64)
 BATCH_SIZE = 128
@@ -35,14 +38,20 @@ SHIPPED = Path(__file__).parent / "classifiers"
 
 
 class Classifier(nn.Module):
-    """Three times convolution, batch norm, ReLU and 2x2 maximum; a hidden layer; the classes. uint8 images in, features out."""
+    """Three times convolution, batch norm, ReLU and 2x2 maximum; a hidden layer; the classes. uint8 images
+    in, features out.
+    """
 
     def __init__(self, shape: tuple[int, ...], n_classes: int):
         super().__init__()
         channels, height, width = shape
         layers: list[nn.Module] = []
         for inputs, outputs in zip((channels, *WIDTHS[:-1]), WIDTHS, strict=True):
-            layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            ]
             layers += [nn.MaxPool2d(2, ceil_mode=True)]
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.hidden = nn.Linear(WIDTHS[-1] * ceil(height / 8) * ceil(width / 8), FEATURES)
@@ -62,7 +71,8 @@ class Trained:
     """Weights of a classifier, and what is to be known of them.
 
     Attributes:
-        info: "data" (digest of the data set), "version", "shape", "classes", "accuracy" on "held_out" points, "digest".
+        info: "data" (digest of the data set), "version", "shape", "classes", "accuracy" on "held_out" points,
+        "digest".
     """
 
     parameters: Parameters
@@ -70,7 +80,9 @@ class Trained:
 
     def extractor(self, device: torch.device) -> Extractor:
         network = Classifier(tuple(self.info["shape"]), self.info["classes"])
-        network.load_state_dict({name: torch.from_numpy(values) for name, values in self.parameters.items()}, strict=False)
+        network.load_state_dict(
+            {name: torch.from_numpy(values) for name, values in self.parameters.items()}, strict=False
+        )
         network.requires_grad_(False).eval().to(device)
         return Extractor("clf", self.info["digest"], network, EXTRACTOR_BATCH, device)
 
@@ -79,7 +91,12 @@ class Trained:
 
 
 def train(
-    x: Tensor, y: np.ndarray, x_test: Tensor, y_test: np.ndarray, data: str, progress: Progress = lambda _: None
+    x: Tensor,
+    y: np.ndarray,
+    x_test: Tensor,
+    y_test: np.ndarray,
+    data: str,
+    progress: Progress = lambda _: None,
 ) -> Trained:
     """Train a classifier, with a fixed seed, and measure its accuracy on points that it was not trained on.
 
@@ -90,7 +107,9 @@ def train(
         progress: told the steps done, of `steps_for(len(x))`.
     """
     classes = np.unique(np.concatenate([y, y_test]))
-    targets, targets_test = (torch.from_numpy(np.searchsorted(classes, labels)).to(x.device) for labels in (y, y_test))
+    targets, targets_test = (
+        torch.from_numpy(np.searchsorted(classes, labels)).to(x.device) for labels in (y, y_test)
+    )
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
         torch.manual_seed(0)
         network = Classifier(tuple(x.shape[1:]), len(classes)).to(x.device)
@@ -100,8 +119,15 @@ def train(
         parts = zip(x_test.split(EXTRACTOR_BATCH), targets_test.split(EXTRACTOR_BATCH), strict=True)
         right = sum(int((network.logits(a).argmax(dim=1) == b).sum()) for a, b in parts)
     parameters = {name: t.cpu().numpy() for name, t in network.state_dict().items() if t.is_floating_point()}
-    info = {"data": data, "version": CLASSIFIER_VERSION, "shape": list(x.shape[1:]), "classes": len(classes),
-            "accuracy": right / len(x_test), "held_out": len(x_test), "digest": parameter_digest(parameters)}  # fmt: skip
+    info = {
+        "data": data,
+        "version": CLASSIFIER_VERSION,
+        "shape": list(x.shape[1:]),
+        "classes": len(classes),
+        "accuracy": right / len(x_test),
+        "held_out": len(x_test),
+        "digest": parameter_digest(parameters),
+    }
     return Trained(parameters, info)
 
 
@@ -129,7 +155,9 @@ def steps_for(n: int) -> int:
 
 
 def hold_out(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """(training, held-out) points of a data set without a split: every sixth of a fixed permutation is held out."""
+    """(training, held-out) points of a data set without a split: every sixth of a fixed permutation is held
+    out.
+    """
     order = np.random.default_rng(0).permutation(n)
     held_out = np.arange(n) % 6 == 0
     return np.sort(order[~held_out]), np.sort(order[held_out])
@@ -152,7 +180,8 @@ def read(path: Path) -> Trained:
 
 
 def find(folder: Path, dataset: str, data: str) -> Trained | None:
-    """The classifier that was trained on exactly these data: one that comes with the suite, or one made on this machine.
+    """The classifier that was trained on exactly these data: one that comes with the suite, or one made on
+    this machine.
 
     A damaged file counts as none, so that it is made again.
     """

@@ -1,4 +1,6 @@
-"""What turns images into features: one of the two networks, with the digest that its numbers are told apart by."""
+"""What turns images into features: one of the two networks, with the digest that its numbers are told apart
+by.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ class Extractor:
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, expected uint8 (B, 1 or 3, H, W)")
+            raise ValueError(
+                f"images are {images.dtype} {tuple(images.shape)}, expected uint8 (B, 1 or 3, H, W)"
+            )
         with _full_precision():
             return torch.cat([self.network(part) for part in images.to(self.device).split(self.batch_size)])
 

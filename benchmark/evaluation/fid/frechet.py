@@ -1,4 +1,6 @@
-"""Moments of features, accumulated in one pass, and the Frechet distance between two Gaussians with such moments."""
+"""Moments of features, accumulated in one pass, and the Frechet distance between two Gaussians with such
+moments.
+"""
 
 import warnings
 from dataclasses import dataclass
@@ -24,9 +26,11 @@ class Moments:
 
 
 class RunningMoments:
-    """Sums in float64 over batches of features, from which the moments follow. One pass, nothing else is kept.
+    """Sums in float64 over batches of features, from which the moments follow. One pass, nothing else is
+    kept.
 
-    The first batch's mean is taken off all features, so that a mean that is large against the deviations costs no digits.
+    The first batch's mean is taken off all features, so that a mean that is large against the deviations
+    costs no digits.
     """
 
     def __init__(self) -> None:
@@ -76,13 +80,14 @@ class RunningMoments:
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Frechet (2-Wasserstein) distance between two Gaussians (Dowson and Landau 1982; Heusel et al. 2017).
+    """Squared Frechet (2-Wasserstein) distance between two Gaussians (Dowson and Landau 1982; Heusel et al.
+    2017).
 
         |m_a - m_b|^2 + tr S_a + tr S_b - 2 tr (S_a S_b)^{1/2}
 
-    With any F such that F F' = S_a, the eigenvalues of S_a S_b are those of the symmetric F' S_b F, and the sum of their
-    roots is the last trace. F is the Cholesky factor, or, of a singular S_a, its eigenvectors times the roots of the
-    eigenvalues, which takes three times as long.
+    With any F such that F F' = S_a, the eigenvalues of S_a S_b are those of the symmetric F' S_b F, and the
+    sum of their roots is the last trace. F is the Cholesky factor, or, of a singular S_a, its eigenvectors
+    times the roots of the eigenvalues, which takes three times as long.
 
     Raises:
         ValueError: the moments are of features of different dimensions, or are not finite.
@@ -91,10 +96,11 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         raise ValueError(f"moments of {len(a.mean)} and of {len(b.mean)} features can't be compared")
     if min(a.n, b.n) <= len(a.mean):
         warnings.warn(
-            f"{min(a.n, b.n)} samples of {len(a.mean)} features: the covariance is singular, and the distance strongly "
-            "biased; compare it only with distances from as many samples",
-            RuntimeWarning, stacklevel=2,
-        )  # fmt: skip
+            f"{min(a.n, b.n)} samples of {len(a.mean)} features: the covariance is singular, and the distance"
+            " strongly biased; compare it only with distances from as many samples",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(a.cov))
     if failed:
         values, vectors = torch.linalg.eigh(torch.from_numpy(a.cov))

@@ -1,8 +1,9 @@
 """The network of the standard FID: TensorFlow's Inception of 2015-12-05, up to its 2048 pooled features.
 
-It is not torchvision's Inception v3. What differs: average pooling does not count the padding, the pool branch of the last
-block takes the maximum, batch norm has no scale and eps 0.001, images are enlarged as TensorFlow 1 did it, and scaled by
-(x - 128) / 128. Blocks and layers have the names of the port that all FID tools share (pytorch-fid, Seitzer 2020).
+It is not torchvision's Inception v3. What differs: average pooling does not count the padding, the pool
+branch of the last block takes the maximum, batch norm has no scale and eps 0.001, images are enlarged as
+TensorFlow 1 did it, and scaled by (x - 128) / 128. Blocks and layers have the names of the port that all FID
+tools share (pytorch-fid, Seitzer 2020).
 """
 
 import numpy as np
@@ -17,11 +18,17 @@ STATISTICS = ("bn.bias", "bn.running_mean", "bn.running_var")  # of every layer,
 
 
 class Conv(nn.Conv2d):
-    """Convolution, batch norm and ReLU; the batch norm is folded into weight and bias when the weights are loaded."""
+    """Convolution, batch norm and ReLU; the batch norm is folded into weight and bias when the weights are
+    loaded.
+    """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1, same: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1, same: bool = True
+    ):
         height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-        padding = (height // 2, width // 2) if same and stride == 1 else (0, 0)  # same: the image keeps its size
+        padding = (
+            (height // 2, width // 2) if same and stride == 1 else (0, 0)
+        )  # same: the image keeps its size
         super().__init__(inputs, outputs, (height, width), stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,7 +54,10 @@ class BlockA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x)), double, self.branch_pool(average(x))], 1)
+        return torch.cat(
+            [self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x)), double, self.branch_pool(average(x))],
+            1,
+        )
 
 
 class BlockB(nn.Module):
@@ -184,7 +194,9 @@ class Inception(nn.Module):
         """Take the published parameters, each batch norm folded into its convolution."""
         for name, layer in self.layers():
             weight = torch.from_numpy(parameters[f"{name}.conv.weight"]).double()
-            beta, mean, var = (torch.from_numpy(parameters[f"{name}.{statistic}"]).double() for statistic in STATISTICS)
+            beta, mean, var = (
+                torch.from_numpy(parameters[f"{name}.{statistic}"]).double() for statistic in STATISTICS
+            )
             scale = (var + BATCH_NORM_EPS).rsqrt()
             layer.weight.copy_(weight * scale[:, None, None, None])
             assert layer.bias is not None
@@ -195,15 +207,17 @@ class Inception(nn.Module):
 def resize(x: Tensor) -> Tensor:
     """(B, C, H, W) to (B, C, 299, 299) by bilinear interpolation with the grid of TensorFlow 1.
 
-    Output pixel i lies at i * H / 299 of the input: corners are not aligned, pixels have no centres, nothing is smoothed.
-    It is linear in rows and in columns, hence two products with matrices.
+    Output pixel i lies at i * H / 299 of the input: corners are not aligned, pixels have no centres, nothing
+    is smoothed. It is linear in rows and in columns, hence two products with matrices.
     """
     rows, columns = (_interpolation(side, x.device) for side in x.shape[2:])
     return rows @ x @ columns.T
 
 
 def _interpolation(side: int, device: torch.device) -> Tensor:
-    """(299, side) matrix whose rows hold the two weights of an output pixel; positions in float32, as TensorFlow has them."""
+    """(299, side) matrix whose rows hold the two weights of an output pixel; positions in float32, as
+    TensorFlow has them.
+    """
     position = torch.arange(SIDE, dtype=torch.float32) * torch.tensor(side / SIDE, dtype=torch.float32)
     lower = position.floor().long()
     fraction = position - lower

@@ -1,7 +1,7 @@
 """How good a trained model's samples are: FID and FID-clf.
 
-N generated images against N real ones, both rounded to uint8 in the same way. Labels are read here for the classifier of
-FID-clf, never for anything that a model sees.
+N generated images against N real ones, both rounded to uint8 in the same way. Labels are read here for the
+classifier of FID-clf, never for anything that a model sees.
 """
 
 import hashlib
@@ -36,7 +36,8 @@ class Wanted:
 
     Attributes:
         n: images a side; all there are where a data set has fewer.
-        draws: sets of samples, whose spread is recorded. None: 3, or 1 where a draw takes half an hour, of FID on a CPU.
+        draws: sets of samples, whose spread is recorded. None: 3, or 1 where a draw takes half an hour, of
+        FID on a CPU.
         references: compute the values to compare with, if they are not known yet.
         clusters: also measure every cluster by itself.
     """
@@ -50,7 +51,9 @@ class Wanted:
         return self.draws or (1 if extractor == "inception" and device.type == "cpu" else 3)
 
 
-def get_extractor(name: str, real: Real, device: torch.device, say: Say = quiet) -> tuple[Extractor, dict[str, Any]]:
+def get_extractor(
+    name: str, real: Real, device: torch.device, say: Say = quiet
+) -> tuple[Extractor, dict[str, Any]]:
     """An extractor, and what the record has to say about it.
 
     Raises:
@@ -61,7 +64,10 @@ def get_extractor(name: str, real: Real, device: torch.device, say: Say = quiet)
             raise Unavailable("weights")
         return extractor.inception(weights.find(real.folder), device), {}
     trained = classifier.find(real.folder, real.dataset.name, real.data) or _train_here(real, device, say)
-    return trained.extractor(device), {"accuracy": trained.info["accuracy"], "held_out": trained.info["held_out"]}
+    return trained.extractor(device), {
+        "accuracy": trained.info["accuracy"],
+        "held_out": trained.info["held_out"],
+    }
 
 
 def _train_here(real: Real, device: torch.device, say: Say) -> classifier.Trained:
@@ -74,8 +80,12 @@ def _train_here(real: Real, device: torch.device, say: Say) -> classifier.Traine
     return trained
 
 
-def train_classifier(dataset: Dataset, data: str, device: torch.device, say: Say = quiet) -> classifier.Trained:
-    """The classifier of a data set, trained on its training split, measured on its test split or on held-out points."""
+def train_classifier(
+    dataset: Dataset, data: str, device: torch.device, say: Say = quiet
+) -> classifier.Trained:
+    """The classifier of a data set, trained on its training split, measured on its test split or on held-out
+    points.
+    """
     splits = dataset.splits[:2]
     xs, ys = [to_uint8(torch.from_numpy(dataset.x(s))) for s in splits], [dataset.y(s) for s in splits]
     if len(splits) == 1 and ys[0] is not None:
@@ -85,26 +95,36 @@ def train_classifier(dataset: Dataset, data: str, device: torch.device, say: Say
         raise Unavailable("labels")
     x, x_test = (part.to(device) for part in xs)
     y, y_test = map(np.asarray, ys)
-    return classifier.train(x, y, x_test, y_test, data, say("steps of the classifier", classifier.steps_for(len(x))))
+    return classifier.train(
+        x, y, x_test, y_test, data, say("steps of the classifier", classifier.steps_for(len(x)))
+    )
 
 
 def measure(
-    model: ClusteringModel, real: Real, name: str, seed: int, wanted: Wanted, folder: Path | None = None, say: Say = quiet,
+    model: ClusteringModel,
+    real: Real,
+    name: str,
+    seed: int,
+    wanted: Wanted,
+    folder: Path | None = None,
+    say: Say = quiet,
     known: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The Frechet distance between a model's samples and real images, for the record.
 
     Args:
         name: of the extractor.
         seed: of the run.
         folder: where partial results are kept, to go on from; None: nowhere.
-        known: what a record holds already. What was measured with the same N and extractor is kept, and not measured again.
+        known: what a record holds already. What was measured with the same N and extractor is kept, and not
+        measured again.
 
     Returns:
-        value: mean over the draws; "draws": each; "n", "split": number of images a side and where the real ones are from;
-        "extractor": digest; "sample_seeds"; "references": see `reference_values`; "singular": no more images than features;
-        "seconds": for making and comparing samples; for the classifier its "accuracy". Or {"missing": reason}: whatever
-        goes wrong here, a trained model is worth more than its FID.
+        value: mean over the draws; "draws": each; "n", "split": number of images a side and where the real
+        ones are from; "extractor": digest; "sample_seeds"; "references": see `reference_values`; "singular":
+        no more images than features; "seconds": for making and comparing samples; for the classifier its
+        "accuracy". Or {"missing": reason}: whatever goes wrong here, a trained model is worth more than its
+        FID.
     """
     n = len(real.images)
     try:
@@ -113,14 +133,27 @@ def measure(
         references = reference_values(real, ex, target, wanted.references, say)
         clock = time.monotonic()
         what = {"version": FID_VERSION, "n": n, "split": real.split, "extractor": ex.digest}
-        old = known if known is not None and all(known.get(field) == value for field, value in what.items()) else {}
+        old = (
+            known
+            if known is not None and all(known.get(field) == value for field, value in what.items())
+            else {}
+        )
         draws = list(old.get("draws", []))
-        seeds = [derive(seed, "eval", 2 + draw) for draw in range(max(len(draws), wanted.draws_of(name, ex.device)))]
+        seeds = [
+            derive(seed, "eval", 2 + draw)
+            for draw in range(max(len(draws), wanted.draws_of(name, ex.device)))
+        ]
         for draw in range(len(draws), len(seeds)):
-            partial = folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{_digest(model)}-{draw}.partial.npz"
+            partial = (
+                folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{_digest(model)}-{draw}.partial.npz"
+            )
             progress = say(f"samples, draw {draw + 1} of {len(seeds)}", n)
-            draws.append(frechet_distance(of_samples(model, n, seeds[draw], ex, None, partial, progress), target))
-        if clusters := old.get("per_cluster") or (wanted.clusters and per_cluster(model, real, ex, seeds[0], say)):
+            draws.append(
+                frechet_distance(of_samples(model, n, seeds[draw], ex, None, partial, progress), target)
+            )
+        if clusters := old.get("per_cluster") or (
+            wanted.clusters and per_cluster(model, real, ex, seeds[0], say)
+        ):
             about["per_cluster"] = clusters
     except Unavailable as reason:
         return {"missing": str(reason)}
@@ -128,7 +161,11 @@ def measure(
         return {"missing": str(error)}
     except Exception as error:
         traceback.print_exc()  # into the run's log
-        return {"missing": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"}
+        return {
+            "missing": (
+                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+            )
+        }
     for file in folder.glob(f"fid-{name}-*.partial.npz") if folder else ():
         file.unlink()
     return {
@@ -144,15 +181,20 @@ def measure(
 
 
 def _digest(model: ClusteringModel) -> str:
-    """Of everything that the model has learned, so that partial results of another model are not gone on from."""
+    """Of everything that the model has learned, so that partial results of another model are not gone on
+    from.
+    """
     digest = hashlib.sha256()
     for values in model.state_dict().values():
         digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:8]
 
 
-def per_cluster(model: ClusteringModel, real: Real, ex: Extractor, seed: int, say: Say = quiet) -> list[dict[str, Any]]:
-    """For every cluster the distance of its samples from the real images assigned to it, as many of one as of the other.
+def per_cluster(
+    model: ClusteringModel, real: Real, ex: Extractor, seed: int, say: Say = quiet
+) -> list[dict[str, Any]]:
+    """For every cluster the distance of its samples from the real images assigned to it, as many of one as of
+    the other.
 
     Returns:
         for each cluster its "n" and "value"; the value is None with fewer than two images.
@@ -164,7 +206,9 @@ def per_cluster(model: ClusteringModel, real: Real, ex: Extractor, seed: int, sa
         value = None
         if (n := len(images)) > 1:
             samples = of_samples(model, n, seed, ex, k, progress=say(f"samples of cluster {k}", n))
-            value = frechet_distance(samples, of_images(images, ex, progress=say(f"images of cluster {k}", n)))
+            value = frechet_distance(
+                samples, of_images(images, ex, progress=say(f"images of cluster {k}", n))
+            )
         found.append({"n": n, "value": value})
     return found
 
@@ -175,10 +219,17 @@ def device_of(model: ClusteringModel) -> torch.device:
 
 @torch.no_grad()
 def of_samples(
-    model: ClusteringModel, n: int, seed: int, ex: Extractor,
-    cluster: int | None = None, partial: Path | None = None, progress: Progress = lambda _: None,
-) -> Moments:  # fmt: skip
-    """Moments of n samples of a model, or of one of its clusters. Every chunk has a seed of its own, so any can be repeated."""
+    model: ClusteringModel,
+    n: int,
+    seed: int,
+    ex: Extractor,
+    cluster: int | None = None,
+    partial: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Moments:
+    """Moments of n samples of a model, or of one of its clusters. Every chunk has a seed of its own, so any
+    can be repeated.
+    """
     model.eval()
 
     def chunk(i: int) -> Tensor:
@@ -192,9 +243,17 @@ def of_samples(
 
 
 def measure_run(
-    model: ClusteringModel, dataset: Dataset, data: str, seed: int, folder: Path, n: int, inception: bool, train: bool
+    model: ClusteringModel,
+    dataset: Dataset,
+    data: str,
+    seed: int,
+    folder: Path,
+    n: int,
+    inception: bool,
+    train: bool,
 ) -> dict[str, Any]:
-    """What a run measures by itself, for its record: {extractor: see `measure`}; empty for a model that cannot sample.
+    """What a run measures by itself, for its record: {extractor: see `measure`}; empty for a model that
+    cannot sample.
 
     Args:
         inception: also FID, which takes minutes on a CPU.

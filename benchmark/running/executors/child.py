@@ -13,8 +13,8 @@ from benchmark.records.run import Run
 from benchmark.running.execute import execute
 
 PROGRESS_SECONDS = 0.5
-# From the parent's end, in which a checkpoint and a record are written, to this process's. Nobody waits for it, and
-# the machine may be busy.
+# From the parent's end, in which a checkpoint and a record are written, to this process's. Nobody waits for
+# it, and the machine may be busy.
 GRACE_SECONDS = 120.0
 
 
@@ -34,7 +34,14 @@ def serve(folder: Path, progress: int) -> int:
         if step and time.monotonic() - reported < PROGRESS_SECONDS:
             return
         reported = time.monotonic()
-        message = {"stage": stage, "step": step, "steps": steps, "done": done, "total": total, "losses": losses}
+        message = {
+            "stage": stage,
+            "step": step,
+            "steps": steps,
+            "done": done,
+            "total": total,
+            "losses": losses,
+        }
         with contextlib.suppress(BrokenPipeError):
             os.write(progress, json.dumps(message).encode() + b"\n")
 

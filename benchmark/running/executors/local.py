@@ -1,11 +1,12 @@
 """Runs runs on this machine: one process per run, so that no crash, leak or hang of one touches another.
 
 The parent's side is `LocalExecutor`, the child's side is child.py. Between them:
-    standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child stops
+    standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child
+                      stops
     a progress pipe   one JSON line whenever the Trainer reads its losses
     log.txt           standard output and standard error of the child
-and for whoever else wants to know, the parent keeps `progress.json` in the folder of each running run: its last progress
-message, renewed every few seconds as a sign of life.
+and for whoever else wants to know, the parent keeps `progress.json` in the folder of each running run: its
+last progress message, renewed every few seconds as a sign of life.
 """
 
 import contextlib
@@ -88,13 +89,17 @@ class LocalExecutor:
             raise
 
     def stop(self) -> None:
-        """Start no more runs, and have the running ones write their checkpoints and end. A signal handler may call this."""
+        """Start no more runs, and have the running ones write their checkpoints and end. A signal handler may
+        call this.
+        """
         self._stopped = True
         for running in self._running:
             self._ask_to_stop(running, "interrupted")
 
     def wait_for_processes(self) -> None:
-        """After `stop`: return when the processes of all runs have ended; those that take too long are killed."""
+        """After `stop`: return when the processes of all runs have ended; those that take too long are
+        killed.
+        """
         while waiting := [running for running in self._running if not _has_ended(running.process.pid)]:
             for running in waiting:
                 if time.monotonic() > running.kill_at:
@@ -103,7 +108,9 @@ class LocalExecutor:
 
     def _start(self, run: Run, folder: Path) -> None:
         run.write(folder)
-        (folder / "record.json").unlink(missing_ok=True)  # an older failure must not be taken for this run's outcome
+        (folder / "record.json").unlink(
+            missing_ok=True
+        )  # an older failure must not be taken for this run's outcome
         threads = {f"{name}_NUM_THREADS": str(run.threads) for name in ("OMP", "MKL", "OPENBLAS")}
         read_end, write_end = os.pipe()
         with open(folder / "log.txt", "a") as log, _without_usr2():
@@ -114,7 +121,13 @@ class LocalExecutor:
                 stderr=log,
                 pass_fds=(write_end,),
                 start_new_session=True,  # its own process group, which can be ended as a whole
-                env={**os.environ, **threads, "MPLBACKEND": "Agg", "PYTHONUNBUFFERED": "1", RUNS_AT_A_TIME: str(self.jobs)},
+                env={
+                    **os.environ,
+                    **threads,
+                    "MPLBACKEND": "Agg",
+                    "PYTHONUNBUFFERED": "1",
+                    RUNS_AT_A_TIME: str(self.jobs),
+                },
             )
         os.close(write_end)
         running = _Running(run, folder, process, read_end)
@@ -144,7 +157,9 @@ class LocalExecutor:
             return
         *lines, running.buffer = (running.buffer + data).split(b"\n")
         if lines:
-            with contextlib.suppress(ValueError):  # half a line: a signal handler may have come between its parts
+            with contextlib.suppress(
+                ValueError
+            ):  # half a line: a signal handler may have come between its parts
                 running.message = json.loads(lines[-1])
                 self.on_progress(running.run, running.message)
 
@@ -220,8 +235,8 @@ def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
         folders = [run.folder(results) for run in runs]
         if busy := slurm_queue.ask(results).entries.keys() & set(folders):
             raise UserError(
-                f"{len(busy)} of these runs are in SLURM's queue; follow them with --executor slurm, or cancel their jobs "
-                f"(scancel), the names are in {results / submissions.FOLDER}"
+                f"{len(busy)} of these runs are in SLURM's queue; follow them with --executor slurm, or"
+                f" cancel their jobs (scancel), the names are in {results / submissions.FOLDER}"
             )
         note = submissions.new(results, "local", [[folder] for folder in folders])
         try:
@@ -232,7 +247,8 @@ def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_usr2() -> Iterator[None]:
-    """Processes started in here never see SIGUSR2, by which SLURM announces the end of a job to all of its processes.
+    """Processes started in here never see SIGUSR2, by which SLURM announces the end of a job to all of its
+    processes.
 
     It is for the parent, which passes it on as a request to stop; untreated it would end the run at once.
     """

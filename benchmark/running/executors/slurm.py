@@ -1,12 +1,15 @@
-"""Makes runs on a SLURM cluster, through submitit: one array job per submission, one local executor per array task.
+"""Makes runs on a SLURM cluster, through submitit: one array job per submission, one local executor per array
+task.
 
     the front end    submits, then follows; it holds no state and can be closed and started again at any time
-    an array task    makes its runs with the LocalExecutor: a run on a node is exactly the run on one's own machine
+    an array task    makes its runs with the LocalExecutor: a run on a node is exactly the run on one's own
+                     machine
     between them     records, signs of life, and a file per array that says which runs its tasks are
                      (`benchmark.running.submissions`); SLURM's queue says which tasks are waiting or running
 
-Whatever ends a job early, the next sitting continues each run from its checkpoint: submitit requeues a job that runs out
-of time or is preempted; SLURM requeues it when its node dies; after `scancel`, the next `run` submits the run again.
+Whatever ends a job early, the next sitting continues each run from its checkpoint: submitit requeues a job
+that runs out of time or is preempted; SLURM requeues it when its node dies; after `scancel`, the next `run`
+submits the run again.
 """
 
 import contextlib
@@ -69,7 +72,8 @@ class SlurmExecutor:
         """Submit those runs that are not in SLURM's queue already.
 
         Raises:
-            UserError: SLURM or submitit is not here, the nodes do not see the results folder, or SLURM refuses the jobs.
+            UserError: SLURM or submitit is not here, the nodes do not see the results folder, or SLURM
+            refuses the jobs.
         """
         require_slurm()
         with only_sweep(self.results):
@@ -82,7 +86,9 @@ class SlurmExecutor:
                     previous = self._submit_array(tasks, previous)
 
     def arrays(self, runs: Sequence[Run]) -> list[list[Work]]:
-        """The runs as arrays of tasks: `per_gpu` runs of one model in a task, no array larger than SLURM allows."""
+        """The runs as arrays of tasks: `per_gpu` runs of one model in a task, no array larger than SLURM
+        allows.
+        """
         tasks: list[Work] = []
         model = None
         for run in runs:
@@ -114,21 +120,26 @@ class SlurmExecutor:
 
         folders = [[Path(folder) for _, folder in work] for work in tasks]
         for folder in (folder for task in folders for folder in task):
-            (folder / "record.json").unlink(missing_ok=True)  # an older failure must not be taken for this run's outcome
-        # Written first: the name finds the jobs in the queue, even if this process dies before it knows their number.
+            (folder / "record.json").unlink(
+                missing_ok=True
+            )  # an older failure must not be taken for this run's outcome
+        # Written first: the name finds the jobs in the queue, even if this process dies before it knows their
+        # number.
         submission = submissions.new(self.results, "slurm", folders)
         try:
             folder = self.results / submissions.FOLDER / submission.name
             executor = submitit.SlurmExecutor(folder, max_num_timeout=self.options.requeues)
-            executor.update_parameters(**self.options.parameters(submission.name, tasks[0][0][0]["threads"], previous))
+            executor.update_parameters(
+                **self.options.parameters(submission.name, tasks[0][0][0]["threads"], previous)
+            )
             task = NodeTask(self.time_limit, self.options.requeues, self.options.minutes)
             with contextlib.redirect_stderr(None):  # submitit prints sbatch's error, and raises it, too
                 jobs = executor.map_array(task, tasks)
         except (FailedJobError, FailedSubmissionError) as error:
             submission.forget(self.results)
             raise UserError(
-                f"SLURM refused {len(tasks)} jobs: {error}; what was queued before stays queued, the same command submits "
-                "the rest when there is room"
+                f"SLURM refused {len(tasks)} jobs: {error}; what was queued before stays queued, the same"
+                " command submits the rest when there is room"
             ) from None
         submission = dataclasses.replace(submission, job=jobs[0].job_id.split("_")[0])
         submission.write(self.results)
@@ -160,7 +171,10 @@ class SlurmExecutor:
                             on_progress(run, sign)
                     continue
                 record = read_record(folder)
-                if record is None and time.monotonic() - unseen.setdefault(folder, time.monotonic()) < UNSEEN_SECONDS:
+                if (
+                    record is None
+                    and time.monotonic() - unseen.setdefault(folder, time.monotonic()) < UNSEEN_SECONDS
+                ):
                     continue
                 del waiting[folder]
                 if folder not in started:
@@ -178,7 +192,11 @@ class SlurmExecutor:
         job, log = queue.job_of(folder)
         status, reason = slurm_queue.why_ended(job)
         if record is None:
-            tail = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if log and log.is_file() else []
+            tail = (
+                log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+                if log and log.is_file()
+                else []
+            )
             record = run.record(status, error=f"{reason}, and left no record", log_tail=tail)
             write_first_record(folder, record)
             return read_record(folder) or record
@@ -188,7 +206,8 @@ class SlurmExecutor:
 
 
 class NodeTask:
-    """What an array task does on its node. submitit pickles it, calls it there, and calls `checkpoint` on SIGUSR2.
+    """What an array task does on its node. submitit pickles it, calls it there, and calls `checkpoint` on
+    SIGUSR2.
 
     Args:
         requeues: how many times a job may be started again, for whatever reason.
@@ -201,16 +220,24 @@ class NodeTask:
     def __call__(self, work: Work) -> None:
         self._started = time.monotonic()
         self._status, self._reason = "interrupted", ""
-        runs = [(Run(**{**values, "plugins": tuple(values["plugins"])}), Path(folder)) for values, folder in work]
+        runs = [
+            (Run(**{**values, "plugins": tuple(values["plugins"])}), Path(folder)) for values, folder in work
+        ]
         todo = [(run, folder) for run, folder in runs if not _has_ended(folder)]
         if _restarts() > self.requeues:
             for run, folder in todo:
-                error = f"its job was started again {self.requeues} times and did not end; --retry continues it"
+                error = (
+                    f"its job was started again {self.requeues} times and did not end; --retry continues it"
+                )
                 write_record(folder, run.record("timed_out", error=error))
             return
         folders = dict(runs)
         self._executor = LocalExecutor(
-            len(runs), self.time_limit, _print_start, lambda *_: None, lambda run, record: self._end(folders[run], record)
+            len(runs),
+            self.time_limit,
+            _print_start,
+            lambda *_: None,
+            lambda run, record: self._end(folders[run], record),
         )
         signal.signal(signal.SIGTERM, self._terminate)
         self._executor.run(todo)
@@ -219,7 +246,9 @@ class NodeTask:
         """Have all runs write their checkpoints; returns what is to be done in the next sitting."""
         import submitit
 
-        at_limit = time.monotonic() - self._started > 60 * self.minutes - 180  # SLURM's signal comes up to 3 minutes early
+        at_limit = (
+            time.monotonic() - self._started > 60 * self.minutes - 180
+        )  # SLURM's signal comes up to 3 minutes early
         why = f"the job's time ({self.minutes} min) is over" if at_limit else "the job was preempted"
         if _restarts() >= self.requeues:
             self._status = "timed_out" if at_limit else "interrupted"
@@ -228,7 +257,9 @@ class NodeTask:
         self._reason = f"{why}; it is started again from here"
         self._executor.stop()
         self._executor.wait_for_processes()
-        return submitit.helpers.DelayedSubmission(NodeTask(self.time_limit, self.requeues, self.minutes), work)
+        return submitit.helpers.DelayedSubmission(
+            NodeTask(self.time_limit, self.requeues, self.minutes), work
+        )
 
     def _terminate(self, *_: Any) -> None:
         """SLURM ends the job: somebody cancelled it, or it is requeued. SIGKILL will follow."""
@@ -245,7 +276,10 @@ class NodeTask:
 def require_slurm() -> None:
     for program in ("sbatch", "squeue", "srun", "scontrol"):
         if shutil.which(program) is None:
-            raise UserError(f"SLURM is not here: there is no {program} on PATH; log in to the cluster, or leave --executor out")
+            raise UserError(
+                f"SLURM is not here: there is no {program} on PATH; log in to the cluster, or leave"
+                " --executor out"
+            )
     try:
         import submitit  # noqa: F401
     except ImportError:
@@ -260,7 +294,10 @@ def queued_folders(results: Path) -> set[Path]:
     """
     queue = slurm_queue.ask(results)
     if queue.unknown:
-        raise UserError(f"SLURM's queue can't be asked ({queue.unknown}), and may hold jobs of this results folder; try again")
+        raise UserError(
+            f"SLURM's queue can't be asked ({queue.unknown}), and may hold jobs of this results folder; try"
+            " again"
+        )
     return set(queue.entries)
 
 

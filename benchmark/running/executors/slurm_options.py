@@ -1,4 +1,6 @@
-"""What a user may ask of SLURM, from the command line or a TOML file, and the sbatch parameters that it becomes."""
+"""What a user may ask of SLURM, from the command line or a TOML file, and the sbatch parameters that it
+becomes.
+"""
 
 import dataclasses
 import re
@@ -19,22 +21,35 @@ class SlurmOptions:
     partition: str | None = None  # queue to submit to
     account: str | None = None  # project to charge
     qos: str | None = None  # quality of service
-    time: str = "4:00:00"  # limit of one sitting, in any of SLURM's formats; runs that need more go on in the next
+    time: str = (
+        "4:00:00"  # limit of one sitting, in any of SLURM's formats; runs that need more go on in the next
+    )
     gpus: str | None = None  # 1, or with a type: a100:1 (default: 1 on CUDA)
     cpus: int | None = None  # cores (default: the threads of the job's runs)
     memory: str | None = None  # of the job, e.g. 8G
     parallel: int = 64  # jobs of this sweep at a time
     per_gpu: int = 1  # runs of one model that share a job and its GPU
-    requeues: int = 5  # times that a job is started again after preemption, the end of its time, or the death of its node
+    requeues: int = (
+        5  # times that a job is started again after preemption, the end of its time, or the death of its node
+    )
     setup: tuple[str, ...] = ()  # shell lines before the start, e.g. "module load cuda" (file only)
-    sbatch: dict[str, Any] = dataclasses.field(default_factory=dict)  # further options of sbatch: sbatch.constraint=a100
+    sbatch: dict[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # further options of sbatch: sbatch.constraint=a100
 
     def __post_init__(self) -> None:
         if self.gpus is not None and not re.fullmatch(r"0|1|\w[\w.-]*:1", self.gpus):
             raise UserError(f"gpus={self.gpus}: expected 1 or TYPE:1 (a run uses one GPU), or 0")
         if self.per_gpu > 1 and self.gpus in (None, "0"):
-            raise UserError(f"--per-gpu {self.per_gpu}: these jobs have no GPU to share; ask for one with --slurm gpus=1")
-        if self.parallel < 1 or self.per_gpu < 1 or self.requeues < 0 or (self.cpus is not None and self.cpus < 1):
+            raise UserError(
+                f"--per-gpu {self.per_gpu}: these jobs have no GPU to share; ask for one with --slurm gpus=1"
+            )
+        if (
+            self.parallel < 1
+            or self.per_gpu < 1
+            or self.requeues < 0
+            or (self.cpus is not None and self.cpus < 1)
+        ):
             raise UserError("parallel, per_gpu and cpus must be at least 1, requeues at least 0")
         for name in self.sbatch:
             if name.replace("_", "-") in OURS:
@@ -58,11 +73,15 @@ class SlurmOptions:
         return total
 
     def device(self, asked: str | None) -> str:
-        """What runs compute on, where the user did not say: this machine's GPU, or its lack of one, means nothing."""
+        """What runs compute on, where the user did not say: this machine's GPU, or its lack of one, means
+        nothing.
+        """
         return asked or ("cpu" if self.gpus in (None, "0") else "cuda")
 
     @classmethod
-    def read(cls, file: Path | None, pairs: Iterable[str], per_gpu: int | None, device: str | None) -> "SlurmOptions":
+    def read(
+        cls, file: Path | None, pairs: Iterable[str], per_gpu: int | None, device: str | None
+    ) -> "SlurmOptions":
         """Options from a TOML file, KEY=VALUE texts, which override it, and --per-gpu."""
         values: dict[str, Any] = _read_file(file) if file else {}
         values["sbatch"] = dict(values.get("sbatch", {}))
@@ -125,7 +144,10 @@ def _converted(name: str, value: Any) -> Any:
         raise unknown("SLURM option", name, types)
     if name in ("sbatch", "setup"):
         if not isinstance(value, dict if name == "sbatch" else list):
-            raise UserError(f"{name}: expected {'a table of sbatch options' if name == 'sbatch' else 'a list of shell lines'}")
+            raise UserError(
+                f"{name}: expected"
+                f" {'a table of sbatch options' if name == 'sbatch' else 'a list of shell lines'}"
+            )
         return value if name == "sbatch" else tuple(value)
     if types[name] in (int, int | None):
         if not str(value).isdecimal():

@@ -1,4 +1,6 @@
-"""The node's side of `slurm_queue.probe`: python -m benchmark.running.executors.slurm_probe TOKEN DEVICE [DATA]."""
+"""The node's side of `slurm_queue.probe`: python -m benchmark.running.executors.slurm_probe TOKEN DEVICE
+[DATA].
+"""
 
 import platform
 import sys
@@ -11,14 +13,20 @@ def answer(token: Path, device: str, data: Path | None) -> None:
     """Answer, if this node can run what is asked for."""
     node = platform.node()
     if not token.exists():
-        raise UserError(f"node {node} does not see the results folder {token.parent.parent}; choose a shared one with --results")
+        raise UserError(
+            f"node {node} does not see the results folder {token.parent.parent}; choose a shared one with"
+            " --results"
+        )
     if data is not None and not data.is_dir():
         raise UserError(f"node {node} does not see the data folder {data}; set DGCBENCH_DATA to a shared one")
     if device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise UserError(f"torch finds no CUDA device on node {node}; ask for one with --slurm gpus=1, or use --device cpu")
+            raise UserError(
+                f"torch finds no CUDA device on node {node}; ask for one with --slurm gpus=1, or use"
+                " --device cpu"
+            )
     token.with_suffix(".seen").touch()
 
 

@@ -1,4 +1,6 @@
-"""Questions to SLURM: which runs have jobs, why a job ended, how large an array may be, and what the nodes can see."""
+"""Questions to SLURM: which runs have jobs, why a job ended, how large an array may be, and what the nodes
+can see.
+"""
 
 import hashlib
 import os
@@ -18,7 +20,8 @@ from benchmark.running.executors.slurm_options import SlurmOptions
 ANSWER_SECONDS = 60
 DEFAULT_ARRAY_SIZE = 1000
 RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT")
-# SLURM's state of an ended job: the run's status. Whatever is not here ends a job that the next `run` submits again.
+# SLURM's state of an ended job: the run's status. Whatever is not here ends a job that the next `run` submits
+# again.
 STATUS = {
     "TIMEOUT": "timed_out",
     "DEADLINE": "timed_out",
@@ -60,8 +63,14 @@ class Queue:
         found: dict[Path, tuple[str | None, Path | None]] = {}
         for submission in self.handed_out:  # a run may be in several: the latest counts
             for index, task in enumerate(submission.folders(self.results)):
-                job = submission.job if len(submission.tasks) == 1 or submission.job is None else f"{submission.job}_{index}"
-                log = self.results / submissions.FOLDER / submission.name / f"{job}_0_log.out" if job else None
+                job = (
+                    submission.job
+                    if len(submission.tasks) == 1 or submission.job is None
+                    else f"{submission.job}_{index}"
+                )
+                log = (
+                    self.results / submissions.FOLDER / submission.name / f"{job}_0_log.out" if job else None
+                )
                 found |= dict.fromkeys(task, (job, log))
         return found
 
@@ -72,11 +81,15 @@ class Queue:
 
 def ask(results: Path) -> Queue:
     """SLURM's queue for all handed_out of a results folder."""
-    handed_out = [submission for submission in submissions.read_all(results) if submission.executor == "slurm"]
+    handed_out = [
+        submission for submission in submissions.read_all(results) if submission.executor == "slurm"
+    ]
     if not handed_out:
         return Queue(results, [], {})
     names = ",".join(submission.name for submission in handed_out)
-    code, lines, error = _call("squeue", f"--name={names}", "--array", "--noheader", "--format=%j|%K|%i|%T|%r")
+    code, lines, error = _call(
+        "squeue", f"--name={names}", "--array", "--noheader", "--format=%j|%K|%i|%T|%r"
+    )
     if code:
         return Queue(results, handed_out, {}, error or f"squeue ended with code {code}")
     tasks = {submission.name: submission.folders(results) for submission in handed_out}
@@ -89,10 +102,14 @@ def ask(results: Path) -> Queue:
 
 
 def why_ended(job: str | None) -> tuple[str, str]:
-    """(status, reason) of a job that is gone. Clusters without accounting remember it for some minutes only."""
+    """(status, reason) of a job that is gone. Clusters without accounting remember it for some minutes
+    only.
+    """
     if job is None:
         return "interrupted", "its job left SLURM's queue, and its number is not known"
-    code, text, _ = _call("sacct", "--allocations", "--noheader", "--parsable2", "--format=State,ExitCode", f"--jobs={job}")
+    code, text, _ = _call(
+        "sacct", "--allocations", "--noheader", "--parsable2", "--format=State,ExitCode", f"--jobs={job}"
+    )
     state, _, exit_code = (text.splitlines() or [""])[0].partition("|")
     if code or not state:
         _, text, _ = _call("scontrol", "--oneliner", "show", "job", job)
@@ -112,7 +129,8 @@ def max_array_size() -> int:
 
 
 def probe(results: Path, options: SlurmOptions, run: Run) -> None:
-    """Let a node say whether it can run runs: it must see the results folder and the data, and have Python and a GPU.
+    """Let a node say whether it can run runs: it must see the results folder and the data, and have Python
+    and a GPU.
 
     Once per results folder and set of options; a probe that went well is remembered.
 
@@ -133,17 +151,23 @@ def probe(results: Path, options: SlurmOptions, run: Run) -> None:
         command.append(str(data_folder()))
     print("asking a node whether it can run runs (a short job; the first time only)", file=sys.stderr)
     # In the shell of an allocation srun would not ask for a node of its own.
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_JOB", "SLURM_STEP"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SLURM_JOB", "SLURM_STEP"))
+    }
     srun = ["srun", "--job-name=dgc-probe", "--ntasks=1", "--time=5", *options.srun_arguments()]
     try:
-        found = subprocess.run([*srun, *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        found = subprocess.run(
+            [*srun, *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         answered = token.with_suffix(".seen").exists()
     finally:
         token.unlink(missing_ok=True)
         token.with_suffix(".seen").unlink(missing_ok=True)
     if found.returncode or not answered:
         said = "; ".join(line.strip() for line in found.stderr.strip().splitlines()[-4:])
-        raise UserError(f"nothing was queued: {said or f'what a node wrote into {results} is not to be seen here'}")
+        raise UserError(
+            f"nothing was queued: {said or f'what a node wrote into {results} is not to be seen here'}"
+        )
     mark.touch()
 
 

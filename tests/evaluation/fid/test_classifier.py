@@ -42,7 +42,10 @@ def test_the_stated_accuracy_is_true_and_the_weights_belong_to_the_data(name, re
     assert trained is not None
     if name == "digits":
         held_out = classifier.hold_out(len(dataset.y("all")))[1]
-        x, y = torch.from_numpy((dataset.x("all")[held_out] * 255).round().astype(np.uint8)), dataset.y("all")[held_out]
+        x, y = (
+            torch.from_numpy((dataset.x("all")[held_out] * 255).round().astype(np.uint8)),
+            dataset.y("all")[held_out],
+        )
     else:
         x, y = torch.from_numpy(dataset.x("test")), dataset.y("test")
     network = trained.extractor(torch.device("cpu")).network

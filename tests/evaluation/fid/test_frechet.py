@@ -35,7 +35,9 @@ def test_diagonal_covariances():
     """sum (m - n)^2 + sum (sqrt s - sqrt t)^2."""
     m, n, s, t = rng(0).uniform(0.1, 3, size=(4, 7))
     expected = np.sum((m - n) ** 2) + np.sum((np.sqrt(s) - np.sqrt(t)) ** 2)
-    assert frechet_distance(gaussian(m, np.diag(s)), gaussian(n, np.diag(t))) == pytest.approx(expected, rel=1e-12)
+    assert frechet_distance(gaussian(m, np.diag(s)), gaussian(n, np.diag(t))) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_commuting_covariances():
@@ -46,7 +48,9 @@ def test_commuting_covariances():
 
 def test_shifted_and_identical():
     cov, shift = covariance(20, 3), rng(4).normal(size=20)
-    assert frechet_distance(gaussian(np.zeros(20), cov), gaussian(shift, cov)) == pytest.approx(shift @ shift, rel=1e-10)
+    assert frechet_distance(gaussian(np.zeros(20), cov), gaussian(shift, cov)) == pytest.approx(
+        shift @ shift, rel=1e-10
+    )
     assert frechet_distance(gaussian(shift, cov), gaussian(shift, cov)) == pytest.approx(0, abs=1e-12)
 
 
@@ -67,11 +71,16 @@ def test_against_a_square_root_in_fifty_digits():
         root = mpmath.sqrtm(mpmath.matrix(a.tolist()) * mpmath.matrix(b.tolist()))
         trace = float(sum(mpmath.re(root[i, i]) for i in range(6)))
     expected = np.trace(a) + np.trace(b) - 2 * trace
-    assert frechet_distance(gaussian(np.zeros(6), a), gaussian(np.zeros(6), b)) == pytest.approx(expected, rel=1e-8)
+    assert frechet_distance(gaussian(np.zeros(6), a), gaussian(np.zeros(6), b)) == pytest.approx(
+        expected, rel=1e-8
+    )
 
 
 def test_symmetry_and_rotations():
-    a, b = gaussian(rng(7).normal(size=30), covariance(30, 7)), gaussian(rng(8).normal(size=30), covariance(30, 8))
+    a, b = (
+        gaussian(rng(7).normal(size=30), covariance(30, 7)),
+        gaussian(rng(8).normal(size=30), covariance(30, 8)),
+    )
     q = orthogonal(30, 9)
     turned = [gaussian(q @ x.mean, q @ x.cov @ q.T) for x in (a, b)]
     assert frechet_distance(b, a) == pytest.approx(frechet_distance(a, b), rel=1e-10)

@@ -1,4 +1,6 @@
-"""The network against the published module, against features computed with another tool, and its resize by hand."""
+"""The network against the published module, against features computed with another tool, and its resize by
+hand.
+"""
 
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from benchmark.evaluation.fid.frechet import RunningMoments, frechet_distance
 from benchmark.evaluation.fid.inception import SIDE, Inception, resize
 from benchmark.registry import Registry
 
-# mean, standard deviation, first features of the first image, last features of the second: torch-fidelity 0.4.0 with the
-# same weights, on the images of `fixed`
+# mean, standard deviation, first features of the first image, last features of the second: torch-fidelity
+# 0.4.0 with the same weights, on the images of `fixed`
 ANCHORS = {
     299: (0.202661, 0.411831, (0.22976, 0.01483, 0.04496, 0.27863), (0.01133, 0.30180, 0.02585)),
     32: (0.166579, 0.303697, (0.14211, 0.17347, 0.00000, 0.07750), (0.15767, 0.33384, 0.08765)),
@@ -53,7 +55,9 @@ def test_grey_images_are_repeated_and_the_batch_does_not_matter(inception):
     grey = fixed(4, 28)[:, :1]
     together = inception(grey)
     torch.testing.assert_close(together[:1], inception(grey[:1].expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(together, torch.cat([inception(part) for part in grey.split(3)]), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        together, torch.cat([inception(part) for part in grey.split(3)]), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.slow
@@ -72,7 +76,9 @@ def test_the_fid_of_mnist_halves(inception, parameters, real_data):
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 23), (299, 299), (320, 305)])
 def test_resize_is_tensorflows(height, width):
     """Pixel i of the output lies at i * in / 299, between floor and floor + 1 (clamped)."""
-    x = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, size=(1, 2, height, width)).astype(np.float32))
+    x = torch.from_numpy(
+        np.random.default_rng(0).uniform(0, 255, size=(1, 2, height, width)).astype(np.float32)
+    )
     found = resize(x)
     assert found.shape == (1, 2, SIDE, SIDE)
     for i, j in [(0, 0), (1, 298), (298, 298), (13, 17), (150, 149), (297, 2)]:
@@ -81,7 +87,10 @@ def test_resize_is_tensorflows(height, width):
         bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
         dy, dz = y - top, z - left
         p = x[0, 1].numpy().astype(np.float64)
-        upper, lower = p[top, left] * (1 - dz) + p[top, right] * dz, p[bottom, left] * (1 - dz) + p[bottom, right] * dz
+        upper, lower = (
+            p[top, left] * (1 - dz) + p[top, right] * dz,
+            p[bottom, left] * (1 - dz) + p[bottom, right] * dz,
+        )
         assert found[0, 1, i, j].item() == pytest.approx(upper * (1 - dy) + lower * dy, abs=1e-3)
 
 
@@ -100,10 +109,18 @@ def test_batch_norms_are_folded_exactly():
     rng = np.random.default_rng(0)
     network = Inception()
     shapes = network.parameter_shapes()
-    parameters = {name: rng.uniform(0.5, 1.5, size=shape).astype(np.float32) for name, shape in shapes.items()}
+    parameters = {
+        name: rng.uniform(0.5, 1.5, size=shape).astype(np.float32) for name, shape in shapes.items()
+    }
     network.load(parameters)
     x = torch.from_numpy(rng.normal(size=(1, 3, 9, 9)).astype(np.float32))
-    p = {name.split(".", 1)[1]: torch.from_numpy(v) for name, v in parameters.items() if name.startswith("Conv2d_1a_3x3.")}
+    p = {
+        name.split(".", 1)[1]: torch.from_numpy(v)
+        for name, v in parameters.items()
+        if name.startswith("Conv2d_1a_3x3.")
+    }
     plain = torch.nn.functional.conv2d(x, p["conv.weight"], stride=2)
-    expected = torch.nn.functional.batch_norm(plain, p["bn.running_mean"], p["bn.running_var"], None, p["bn.bias"], eps=0.001)
+    expected = torch.nn.functional.batch_norm(
+        plain, p["bn.running_mean"], p["bn.running_var"], None, p["bn.bias"], eps=0.001
+    )
     torch.testing.assert_close(network.Conv2d_1a_3x3(x), expected.relu(), rtol=1e-4, atol=1e-4)

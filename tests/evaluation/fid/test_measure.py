@@ -1,4 +1,6 @@
-"""FID of models and data sets as wholes: what it must be, how it must grow, what is recorded, and what is said without it."""
+"""FID of models and data sets as wholes: what it must be, how it must grow, what is recorded, and what is
+said without it.
+"""
 
 import json
 from dataclasses import dataclass, replace
@@ -78,7 +80,10 @@ def test_a_data_set_has_no_distance_from_itself(real, to_real):
 
 def test_it_grows_with_noise(real, to_real):
     noise = torch.randn(real.images.shape, generator=torch.Generator().manual_seed(0))
-    found = [to_real((real.images + 12 * level * noise).clamp(0, 255).round().to(torch.uint8)) for level in range(6)]
+    found = [
+        to_real((real.images + 12 * level * noise).clamp(0, 255).round().to(torch.uint8))
+        for level in range(6)
+    ]
     assert all(a < b for a, b in pairwise(found)), found
 
 
@@ -118,7 +123,9 @@ def test_what_a_record_holds(bootstrap, real):
     assert found["value"] == pytest.approx(np.mean(found["draws"]))
     assert found["accuracy"] > 0.95
     floor, ceiling = found["references"]["floor"], found["references"]["ceiling"]
-    assert 0 < found["value"] < floor["value"] < ceiling["value"]  # half as many images, so more noise, than the samples
+    assert (
+        0 < found["value"] < floor["value"] < ceiling["value"]
+    )  # half as many images, so more noise, than the samples
     assert (floor["n"], ceiling["n"]) == (898, 1797)
     assert sum(cluster["n"] for cluster in found["per_cluster"]) == 1797
     assert all(cluster["value"] < ceiling["value"] for cluster in found["per_cluster"])
@@ -129,7 +136,10 @@ def test_what_a_record_holds(bootstrap, real):
 
 def test_clusters_that_are_mixed_up_are_far_from_their_images(bootstrap, real):
     good = measure(bootstrap, real, "clf", 0, Wanted(draws=1, clusters=True))["per_cluster"]
-    bootstrap.sample, sample = lambda n, k=None: sample(n, None if k is None else (k + 1) % 10), bootstrap.sample
+    bootstrap.sample, sample = (
+        lambda n, k=None: sample(n, None if k is None else (k + 1) % 10),
+        bootstrap.sample,
+    )
     try:
         bad = measure(bootstrap, real, "clf", 0, Wanted(draws=1, clusters=True))["per_cluster"]
     finally:
@@ -157,7 +167,9 @@ def test_stopped_draws_go_on(bootstrap, real, tmp_path, monkeypatch):
 
 def test_what_another_model_left_is_not_gone_on_from(bootstrap, real, tmp_path, monkeypatch):
     """A run can be trained again in the same folder, e.g. with another version of torch."""
-    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # as if the process had been killed before cleaning up
+    monkeypatch.setattr(
+        Path, "unlink", lambda *_, **__: None
+    )  # as if the process had been killed before cleaning up
     dark = Bootstrap(bootstrap.x / 2, bootstrap.y)
     dark.register_buffer("weights", torch.zeros(3))
     bright = Bootstrap(bootstrap.x, bootstrap.y)
@@ -165,33 +177,44 @@ def test_what_another_model_left_is_not_gone_on_from(bootstrap, real, tmp_path, 
     wanted = Wanted(draws=1)
     measure(dark, real, "clf", 1, wanted, tmp_path)
     assert len(list(tmp_path.glob("*.partial.npz"))) == 1
-    assert measure(bright, real, "clf", 1, wanted, tmp_path)["draws"] == measure(bright, real, "clf", 1, wanted)["draws"]
+    assert (
+        measure(bright, real, "clf", 1, wanted, tmp_path)["draws"]
+        == measure(bright, real, "clf", 1, wanted)["draws"]
+    )
 
 
 def test_what_is_known_is_kept_and_only_the_rest_is_measured(bootstrap, real, monkeypatch):
     first = measure(bootstrap, real, "clf", 1, Wanted(draws=1, clusters=True))
     drawn, of_samples = [], fid_measure.of_samples
-    monkeypatch.setattr("benchmark.evaluation.fid.measure.of_samples", lambda *a, **k: drawn.append(a) or of_samples(*a, **k))
+    monkeypatch.setattr(
+        "benchmark.evaluation.fid.measure.of_samples", lambda *a, **k: drawn.append(a) or of_samples(*a, **k)
+    )
     more = measure(bootstrap, real, "clf", 1, Wanted(), known=first)
     assert len(drawn) == 2
     assert more["draws"][:1] == first["draws"]
     assert more["draws"] == measure(bootstrap, real, "clf", 1, Wanted())["draws"]
     assert more["per_cluster"] == first["per_cluster"]
-    assert len(measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=more)["draws"]) == 3  # nothing is thrown away
+    assert (
+        len(measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=more)["draws"]) == 3
+    )  # nothing is thrown away
     drawn.clear()
     other = {**first, "n": 5, "draws": [0.0]}
     assert measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=other)["draws"] == first["draws"]
     assert len(drawn) == 1
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory.\nMore"), RuntimeError("no"), OSError()])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory.\nMore"), RuntimeError("no"), OSError()]
+)
 def test_whatever_goes_wrong_is_a_reason_and_costs_no_run(bootstrap, real, monkeypatch, capsys, error):
     def fails(*_):
         raise error
 
     monkeypatch.setattr("benchmark.evaluation.fid.measure.of_samples", fails)
     found = measure(bootstrap, real, "clf", 0, Wanted())
-    assert found == {"missing": f"{type(error).__name__}: {str(error).split(chr(10))[0] or 'no reason given'}"}
+    assert found == {
+        "missing": f"{type(error).__name__}: {str(error).split(chr(10))[0] or 'no reason given'}"
+    }
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -214,7 +237,10 @@ def test_damaged_values_to_compare_with_are_made_again(bootstrap, real):
 def test_the_distance_is_the_same_for_every_batch_size(real, ex):
     """Of the extractor; a network is not bit-equal over batch sizes."""
     other = of_images(255 - real.images, ex)
-    found = [frechet_distance(of_images(real.images[:700], replace(ex, batch_size=size)), other) for size in (1, 7, 256)]
+    found = [
+        frechet_distance(of_images(real.images[:700], replace(ex, batch_size=size)), other)
+        for size in (1, 7, 256)
+    ]
     assert found == pytest.approx([found[0]] * 3, rel=1e-4)
 
 
@@ -261,7 +287,9 @@ def test_reasons_for_data_without_labels_or_images(bootstrap, tmp_path):
     unlabelled = own(tmp_path / "unlabelled.npz", labels=False)
     with pytest.raises(Unavailable, match="labels"):
         fid_measure.train_classifier(unlabelled, "data", CPU)
-    assert measure_run(bootstrap, unlabelled, "data", 0, tmp_path, 100, False, True)["clf"] == {"missing": "labels"}
+    assert measure_run(bootstrap, unlabelled, "data", 0, tmp_path, 100, False, True)["clf"] == {
+        "missing": "labels"
+    }
     vectors = own(tmp_path / "vectors.npz", labels=True, images=False)
     found = measure_run(bootstrap, vectors, "data", 0, tmp_path, 100, False, True)
     assert found == {"clf": {"missing": "vectors"}, "inception": {"missing": "vectors"}}
@@ -275,9 +303,14 @@ def test_a_model_that_cannot_sample_has_no_entry(real, tmp_path):
 
 def test_gaussian_images_have_the_moments_of_their_class():
     rng = np.random.default_rng(0)
-    x = torch.from_numpy(np.concatenate([rng.normal(m, 10, size=(500, 1, 2, 2)) for m in (60, 190)]).round().astype(np.uint8))
+    x = torch.from_numpy(
+        np.concatenate([rng.normal(m, 10, size=(500, 1, 2, 2)) for m in (60, 190)]).round().astype(np.uint8)
+    )
     found = gaussian_images(x, np.repeat(["a", "b"], 500), 4000).flatten(1).double()
-    for group, target in ((found[found.mean(dim=1) < 125], x[:500]), (found[found.mean(dim=1) > 125], x[500:])):
+    for group, target in (
+        (found[found.mean(dim=1) < 125], x[:500]),
+        (found[found.mean(dim=1) > 125], x[500:]),
+    ):
         assert len(group) == pytest.approx(2000, abs=150)
         np.testing.assert_allclose(group.mean(dim=0), target.flatten(1).double().mean(dim=0), atol=1)
         np.testing.assert_allclose(torch.cov(group.T), torch.cov(target.flatten(1).double().T), atol=10)

@@ -1,4 +1,6 @@
-"""Counting in chunks: stopped and continued, cached, shared between processes, damaged, in a folder that can't be written."""
+"""Counting in chunks: stopped and continued, cached, shared between processes, damaged, in a folder that
+can't be written.
+"""
 
 import multiprocessing
 import os
@@ -62,7 +64,9 @@ def test_a_stopped_count_goes_on_where_it_was(tmp_path, monkeypatch):
         accumulate(1234, stops, extractor(), partial)
     found = accumulate(1234, stops, extractor(), partial)
     assert asked == [0, 1, 1, 2]
-    assert accumulate(1234, stops, extractor(), partial).n == 1234  # and when it is complete nothing is asked for
+    assert (
+        accumulate(1234, stops, extractor(), partial).n == 1234
+    )  # and when it is complete nothing is asked for
     assert asked == [0, 1, 1, 2]
     whole = accumulate(1234, chunk, extractor())
     assert np.array_equal(found.mean, whole.mean)
@@ -91,14 +95,20 @@ def test_a_damaged_file_in_the_cache_is_made_again(tmp_path):
 
 
 def test_wherever_a_file_in_the_cache_is_damaged_it_is_made_again(tmp_path):
-    """Damaged archives raise many kinds of errors: for compression, encryption, names and versions that are not there."""
+    """Damaged archives raise many kinds of errors: for compression, encryption, names and versions that are
+    not there.
+    """
     cached_moments(tmp_path, {}, lambda _: FOUND)
     (path,) = tmp_path.glob("*.npz")
     whole = path.read_bytes()
     for i in range(0, len(whole), 13):
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x81]) + whole[i + 1 :])
         found = cached_moments(tmp_path, {}, lambda _: FOUND)
-        assert (found.n, found.mean.tolist(), found.cov.tolist()) == (3, FOUND.mean.tolist(), FOUND.cov.tolist())
+        assert (found.n, found.mean.tolist(), found.cov.tolist()) == (
+            3,
+            FOUND.mean.tolist(),
+            FOUND.cov.tolist(),
+        )
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
@@ -167,7 +177,8 @@ def test_rounding_to_256_levels():
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(float("nan"), "1 values that are NaN"), (1.5, "from 0 to 1.5"), (-0.2, "from -0.2")]
+    ("value", "message"),
+    [(float("nan"), "1 values that are NaN"), (1.5, "from 0 to 1.5"), (-0.2, "from -0.2")],
 )
 def test_images_out_of_range(value, message):
     images = torch.zeros(2, 1, 2, 2)

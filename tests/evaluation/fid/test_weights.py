@@ -1,4 +1,6 @@
-"""Where the weights come from, and what happens with wrong, damaged or missing ones. No test here uses the network."""
+"""Where the weights come from, and what happens with wrong, damaged or missing ones. No test here uses the
+network.
+"""
 
 import http.client
 import io
@@ -118,7 +120,9 @@ def test_without_a_network_every_source_is_named_and_nothing_stays_behind(tmp_pa
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError("cut off"), http.client.IncompleteRead(b"a part")])
-def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(made_up, tmp_path, monkeypatch, offline, error):
+def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(
+    made_up, tmp_path, monkeypatch, offline, error
+):
     def broken(*_, **__):
         class Answer(io.BytesIO):
             def read(self, *_):
@@ -135,7 +139,9 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(mad
     path = weights.obtain(tmp_path, say=lambda _: None)
     assert path == weights.cached(tmp_path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    assert np.array_equal(weights.load(path)["Conv2d_1a_3x3.conv.weight"], made_up["Conv2d_1a_3x3.conv.weight"])
+    assert np.array_equal(
+        weights.load(path)["Conv2d_1a_3x3.conv.weight"], made_up["Conv2d_1a_3x3.conv.weight"]
+    )
 
 
 def test_what_is_there_is_not_downloaded_again_but_is_checked(made_up, tmp_path, offline):
@@ -155,7 +161,9 @@ def test_an_array_in_place_of_an_archive(tmp_path, monkeypatch):
         weights.load(tmp_path / "w.npy")
 
 
-def test_the_variable_is_believed_when_it_is_set_and_ignored_when_it_is_empty(made_up, tmp_path, monkeypatch, offline):
+def test_the_variable_is_believed_when_it_is_set_and_ignored_when_it_is_empty(
+    made_up, tmp_path, monkeypatch, offline
+):
     path = weights.cached(tmp_path)
     path.parent.mkdir()
     np.savez(path, **made_up)

@@ -1,4 +1,6 @@
-"""The local executor against models that misbehave in every way: each run ends with its status, and nothing is lost."""
+"""The local executor against models that misbehave in every way: each run ends with its status, and nothing
+is lost.
+"""
 
 import json
 import signal
@@ -22,7 +24,9 @@ def run(tmp_path, fakes):
     """Runs one seed each of some fake models; returns {model: record}."""
 
     def run(*models, time_limit=None, jobs=2, **overrides):
-        request = Request("digits", models, seeds=1, plugins=(fakes,), overrides=dict.fromkeys(models, overrides))
+        request = Request(
+            "digits", models, seeds=1, plugins=(fakes,), overrides=dict.fromkeys(models, overrides)
+        )
         records, starts, progress = {}, [], []
         executor = LocalExecutor(
             jobs,
@@ -119,7 +123,9 @@ def uninterrupted(tmp_path_factory, request):
     """The final state of a sweep that nobody stopped."""
     results = tmp_path_factory.mktemp("whole")
     plugin = ["--plugin", str(ROOT / "tests" / "plugins" / "fakes.py")]
-    subprocess.run([*SWEEP, *plugin, *SETTINGS, "--results", results], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [*SWEEP, *plugin, *SETTINGS, "--results", results], cwd=ROOT, check=True, capture_output=True
+    )
     return final_state(results)
 
 
@@ -127,7 +133,8 @@ def uninterrupted(tmp_path_factory, request):
 def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, how):
     """Stop the whole program in the middle, start it again: the result is that of an uninterrupted run."""
     command = [*SWEEP, "--plugin", fakes, *SETTINGS, "--results", tmp_path]
-    # A shell has its background jobs ignore SIGINT, and the tests may be one of them: here the sweep must listen.
+    # A shell has its background jobs ignore SIGINT, and the tests may be one of them: here the sweep must
+    # listen.
     listen = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, preexec_fn=listen)
     log = _wait_for(lambda: list(tmp_path.glob("runs/digits/fine/*/seed-0/log.txt")))[0]
@@ -135,7 +142,9 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, ho
     runs = _children_of(process.pid)
     process.send_signal(how)
     assert process.wait(60) == (130 if how != signal.SIGKILL else -9)
-    _wait_for(lambda: not any(_alive(pid) for pid in runs))  # a killed parent's run saves its checkpoint and ends
+    _wait_for(
+        lambda: not any(_alive(pid) for pid in runs)
+    )  # a killed parent's run saves its checkpoint and ends
     record = json.loads((log.parent / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert 10 <= int(record["error"].split(" at step ")[1].split()[0]) < 200
@@ -161,4 +170,8 @@ def _wait_for(condition, seconds=60):
 def _children_of(pid):
     """The processes in which a sweep runs its runs."""
     found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines()[1:] if line.split()[1] == str(pid) and "executors.child" in line]
+    return [
+        int(line.split()[0])
+        for line in found.splitlines()[1:]
+        if line.split()[1] == str(pid) and "executors.child" in line
+    ]

@@ -1,4 +1,6 @@
-"""What needs no SLURM: options, arrays, the queue's answers, following jobs, and a sweep through stand-ins for its programs."""
+"""What needs no SLURM: options, arrays, the queue's answers, following jobs, and a sweep through stand-ins
+for its programs.
+"""
 
 import json
 import os
@@ -19,7 +21,14 @@ from benchmark.running.executors.slurm import NodeTask, SlurmExecutor
 from benchmark.running.executors.slurm_options import SlurmOptions
 
 ROOT = Path(__file__).resolve().parents[3]
-KEY = {"dataset": "digits", "model": "fine", "budget": "quick", "protocol": "neutral", "device": "cpu", "threads": 1}
+KEY = {
+    "dataset": "digits",
+    "model": "fine",
+    "budget": "quick",
+    "protocol": "neutral",
+    "device": "cpu",
+    "threads": 1,
+}
 
 
 def runs(count, model="fine"):
@@ -47,7 +56,15 @@ def options(*pairs, file=None, per_gpu=None, device=None):
 
 @pytest.mark.parametrize(
     ("time", "minutes"),
-    [("90", 90), ("1:30", 2), ("4:00:00", 240), ("1-0", 1440), ("1-02:30", 1590), ("2-00:00:01", 2881), ("0:30", 1)],
+    [
+        ("90", 90),
+        ("1:30", 2),
+        ("4:00:00", 240),
+        ("1-0", 1440),
+        ("1-02:30", 1590),
+        ("2-00:00:01", 2881),
+        ("0:30", 1),
+    ],
 )
 def test_times_in_all_of_slurms_formats(time, minutes):
     assert options(f"time={time}").minutes == minutes
@@ -55,7 +72,9 @@ def test_times_in_all_of_slurms_formats(time, minutes):
 
 def test_a_file_and_the_command_line_which_overrides_it(tmp_path):
     file = tmp_path / "cluster.toml"
-    file.write_text('partition = "gpu"\ntime = 60\nsetup = ["module load cuda"]\n[sbatch]\nconstraint = "a100"\n')
+    file.write_text(
+        'partition = "gpu"\ntime = 60\nsetup = ["module load cuda"]\n[sbatch]\nconstraint = "a100"\n'
+    )
     found = options("partition=big", "sbatch.exclusive=true", file=file, per_gpu=3, device="cuda")
     assert (found.partition, found.minutes, found.gpus, found.per_gpu) == ("big", 60, "1", 3)
     assert found.sbatch == {"constraint": "a100", "exclusive": True}
@@ -63,7 +82,12 @@ def test_a_file_and_the_command_line_which_overrides_it(tmp_path):
     assert parameters["cpus_per_task"] == 12
     assert parameters["dependency"] == "afterany:7"
     assert parameters["additional_parameters"] == {"requeue": True, "constraint": "a100", "exclusive": True}
-    assert found.srun_arguments() == ["--partition=big", "--constraint=a100", "--exclusive", "--gpus-per-node=1"]
+    assert found.srun_arguments() == [
+        "--partition=big",
+        "--constraint=a100",
+        "--exclusive",
+        "--gpus-per-node=1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +145,10 @@ def hand_out(results, count):
 def test_states_of_cells_come_from_queue_and_records(tmp_path, programs):
     found, sweep = hand_out(tmp_path, 6)
     programs(
-        squeue=f"echo '{sweep.name}|1|12_1|RUNNING|None'; echo '{sweep.name}|2|12_2|PENDING|Resources'\n"
-        f"echo '{sweep.name}|4|12_4|PENDING|BeginTime'; echo '{sweep.name}|5|12_5|PENDING|a|b'"
+        squeue=(
+            f"echo '{sweep.name}|1|12_1|RUNNING|None'; echo '{sweep.name}|2|12_2|PENDING|Resources'\n"
+            f"echo '{sweep.name}|4|12_4|PENDING|BeginTime'; echo '{sweep.name}|5|12_5|PENDING|a|b'"
+        )
     )
     folders = [run.folder(tmp_path) for run in found]
     write_record(folders[0], found[0].record("diverged", error="loss is nan"))
@@ -166,7 +192,9 @@ def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkey
     submissions.Submission(**{**vars(sweep), "job": "12"}).write(tmp_path)
     programs(squeue="", sacct=f"echo '{state}|1:0'")
     ended = []
-    SlurmExecutor(tmp_path, options(), None)._follow(found, lambda *_: None, lambda *_: None, lambda *a: ended.append(a))
+    SlurmExecutor(tmp_path, options(), None)._follow(
+        found, lambda *_: None, lambda *_: None, lambda *a: ended.append(a)
+    )
     ((run, record),) = ended
     assert record["status"] == status
     assert record["error"] == f"SLURM job 12 ended as {state}, exit code 1:0, and left no record"
@@ -206,7 +234,10 @@ def test_a_local_run_leaves_cells_alone_that_slurm_has(tmp_path, programs):
 
     found, sweep = hand_out(tmp_path, 2)
     programs(squeue=f"echo '{sweep.name}|0|12_0|PENDING|Resources'")
-    with pytest.raises(UserError, match="1 of these runs are in SLURM's queue"), only_local_sweep(tmp_path, found):
+    with (
+        pytest.raises(UserError, match="1 of these runs are in SLURM's queue"),
+        only_local_sweep(tmp_path, found),
+    ):
         pass
     with only_local_sweep(tmp_path, found[1:]):
         assert len(submissions.read_all(tmp_path)) == 2
@@ -216,11 +247,14 @@ def test_a_local_run_leaves_cells_alone_that_slurm_has(tmp_path, programs):
 SBATCH = """
 script="${@: -1}"
 value() { sed -n "s/^#SBATCH --$1=//p" "$script"; }
-export SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
+export SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0
+export SLURM_PROCID=0 SLURM_LOCALID=0
 export SLURM_JOB_NODELIST=here
 last=$(value array | sed 's/.*-//; s/%.*//')
 for i in $(seq 0 "$last"); do echo "$(value job-name)|$i|7_$i|RUNNING|None" > "$QUEUE/job-$i"; done
-(for i in $(seq 0 "$last"); do SLURM_ARRAY_TASK_ID=$i bash "$script"; rm "$QUEUE/job-$i"; done) > /dev/null 2>&1 &
+(for i in $(seq 0 "$last"); do
+    SLURM_ARRAY_TASK_ID=$i bash "$script"; rm "$QUEUE/job-$i"
+done) > /dev/null 2>&1 &
 echo "Submitted batch job 7"
 """
 SQUEUE = 'cat "$QUEUE"/job-* 2> /dev/null; true'
@@ -231,8 +265,22 @@ def test_a_whole_sweep_through_stand_ins(tmp_path, programs, fakes):
     """Submission, submitit's side on the node, records and tables, where there is no SLURM."""
     pytest.importorskip("submitit")
     programs(sbatch=SBATCH, srun=SRUN, squeue=SQUEUE, scontrol="exit 1", sacct="exit 1")
-    command = [sys.executable, "-m", "benchmark", "run", "--plugin", fakes, "--models", "fine,raises", "--seeds", "1",
-               "--results", tmp_path / "results", "--executor", "slurm"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--plugin",
+        fakes,
+        "--models",
+        "fine,raises",
+        "--seeds",
+        "1",
+        "--results",
+        tmp_path / "results",
+        "--executor",
+        "slurm",
+    ]
     dry = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "#SBATCH --array=0-1%2" in dry.stdout
     assert not (tmp_path / "results").exists()
