@@ -13,7 +13,8 @@ from benchmark.protocols import BUDGETS, PROTOCOLS
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = (
-    "exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, 130 stopped by hand"
+    "exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, "
+    "130 stopped by hand"
 )
 
 
