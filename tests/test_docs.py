@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import benchmark
 from benchmark.records.store import all_records
 from benchmark.tables.means import build
 
@@ -88,7 +89,88 @@ def test_the_tables_shown_are_those_of_the_records():
     assert all(row in (ROOT / "README.md").read_text() for row in rows)
 
 
+def pages():
+    """Every page that a reader may open, the README files of results included."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "results").rglob("README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def anchor(heading):
+    """The name by which a link reaches a heading, as on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
 def test_the_links_of_the_documentation_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "results").rglob("README.md"), *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+    for page in pages():
+        for target, section in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+            found = (page.parent / target) if target else page
+            assert found.exists(), f"{page.relative_to(ROOT)} links to {target}"
+            if section:
+                headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+                assert section in map(anchor, headings), f"{page.relative_to(ROOT)} links to {target}#{section}"
+
+
+def test_the_index_of_the_documentation_names_every_page():
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in (ROOT / "docs").glob("[!R]*.md"):
+        assert f"]({page.name}" in index, page.name
+    experiments = (ROOT / "docs" / "experiments" / "README.md").read_text()
+    for page in (ROOT / "docs" / "experiments").glob("[!R]*.md"):
+        assert f"]({page.name})" in experiments, page.name
+
+
+MODEL_PAGES = sorted((ROOT / "docs" / "models").glob("*.md"))
+HEADINGS = [
+    "Model",
+    "Objective",
+    "Assignment rules",
+    "Deviations",
+    "Presets and how to change them",
+    "Known failures",
+    "Results",
+]
+
+
+@pytest.mark.parametrize("page", MODEL_PAGES, ids=lambda page: page.stem)
+def test_the_page_of_a_model_is_short_and_has_the_headings_of_the_others(page):
+    lines = page.read_text().splitlines()
+    assert len(lines) <= 80
+    assert [line[3:] for line in lines if line.startswith("## ")] == HEADINGS
+
+
+@pytest.mark.parametrize("page", MODEL_PAGES, ids=lambda page: page.stem)
+def test_the_page_of_a_model_is_named_after_it_and_shows_its_assignment_rules(page):
+    source = (ROOT / "models" / f"{page.stem}.py").read_text()
+    assert f'name = "{page.stem}"' in source
+    table = page.read_text().split("## Assignment rules")[1].split("\n## ")[0]
+    rules = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert rules
+    if "def assignments" in source:
+        assert all(f'"{rule}"' in source for rule in rules)
+    else:
+        assert rules == ["default"]
+
+
+def test_every_page_has_a_title_and_then_a_sentence():
+    for page in pages():
+        title, _, first, *_ = page.read_text().splitlines()
+        assert title.startswith("# "), page
+        if page.is_relative_to(ROOT / "docs") and page.name != "design.md":
+            assert re.match(r"[A-Z`\[]", first), f"{page.relative_to(ROOT)} begins with {first!r}"
+
+
+def test_lines_of_prose_have_at_most_120_columns():
+    for page in (ROOT / "docs").rglob("*.md"):
+        if page.name == "design.md":  # its map of the tree is one line per folder
+            continue
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            assert len(line) <= 120 or line.startswith("|"), f"{page.relative_to(ROOT)}:{number} has {len(line)} columns"
+
+
+def test_the_citation_file_names_the_version_of_the_package():
+    assert f"\nversion: {benchmark.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_changelog_has_the_version_and_unreleased_comes_first():
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert benchmark.__version__ in headings
