@@ -15,8 +15,8 @@ A **model** is one file with one class:
         def step(self, x): ...             # one minibatch: losses, backward, optimiser step
         def log_assign(self, x): ...       # (B, K) log q(y = k | x)
 
-A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md walk
-through both. Models never see labels: these are used for scoring only, after training.
+A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md and docs/adding-a-dataset.md
+walk through both. Models never see labels: these are used for scoring only, after training.
 """
 
 from abc import ABC, abstractmethod

@@ -4,6 +4,7 @@ Imports no torch.
 
 import base64
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from benchmark.records.store import all_records, read_curves
 from benchmark.tables import significance, statistics
 from benchmark.tables.means import build
 from benchmark.tables.statistics import DIAGRAM_DATASETS
-from benchmark.tables.table import DASH, Table
+from benchmark.tables.table import DASH, Table, Value
 
 TEMPLATE = Path(__file__).with_name("report.html")
 RUN_PICTURES = {
@@ -226,7 +227,7 @@ def _records(results: Path, found: Runs) -> list[dict[str, Any]]:
             failed = "" if record["status"] == "ok" else "failed"
             rows.append(
                 [
-                    {"text": text, "classes": failed if name == "status" else "", "link": ""}
+                    {"text": text, "classes": failed if name == "status" else "", "link": "", "key": None}
                     for name, text in row.items()
                 ]
             )
@@ -273,14 +274,16 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
     rows = []
     for values in table.shown.itertuples(index=False):
         cells = []
-        for i, value in enumerate(map(str, values)):
+        for i, value in enumerate(values):
+            text = str(value)
             classes = ["number"] if i >= table.numbers_from else []
-            classes += ["memory"] if MEMORY in value else []
+            classes += ["memory"] if MEMORY in text else []
             cells.append(
                 {
-                    "text": value,
+                    "text": text,
                     "classes": " ".join(classes),
-                    "link": anchors.get(value, "") if i == 0 else "",
+                    "link": anchors.get(text, "") if i == 0 else "",
+                    "key": value.mean if isinstance(value, Value) and not math.isnan(value.mean) else None,
                 }
             )
         rows.append(cells)

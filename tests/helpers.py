@@ -50,6 +50,6 @@ def record(
 def rows(table: Table, *columns: str) -> dict[tuple[str, ...], dict[str, str]]:
     """{(values of these columns): row} of a table as it is shown; the first of equal rows."""
     found: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in table.shown.to_dict("records"):
+    for row in table.text().to_dict("records"):
         found.setdefault(tuple(row[c] for c in columns), row)
     return found

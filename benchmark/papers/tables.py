@@ -5,6 +5,7 @@ A difference is shown only when the published number was seen at its source, and
 assignment rule, budget, selection and number of runs are the same. Otherwise a footnote says what differs.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import newest_per_config, rules_on
 from benchmark.tables import statistics
-from benchmark.tables.table import DASH, Table
+from benchmark.tables.significance import LEVEL
+from benchmark.tables.table import DASH, Table, Value
 
 MEMORY = "†"
 METRIC_NAMES = {
@@ -256,7 +258,7 @@ def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
     }
 
 
-def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
+def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
     number: Number = row["number"]
     n = f" ({number.n} runs)" if number.n and number.statistic != "single" else ""
     how = {
@@ -276,16 +278,15 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
         )
     if row["failures"]:
         seeds += notes.mark(f"{number.method} on {number.dataset}: {'; '.join(row['failures'])}")
-    difference = DASH
-    if not math.isnan(row["difference"]):
-        difference = number_text(row["difference"], number.metric, sign=True)
-        if not math.isnan(row["p"]):
-            n_seeds = row["n"]
-            difference += (
-                f" (p = {row['p']:.2g})" if row["p"] <= 0.05 else f" (not separable with {n_seeds} seeds)"
-            )
-        elif row["n"] == 1:
-            difference += " (not separable with 1 seed)"
+    if math.isnan(row["difference"]):
+        verdict = "".join(notes.mark(why) for why in row["why_not"])
+    elif row["p"] <= LEVEL:
+        verdict = f" (p = {row['p']:.2g})"
+    elif row["n"] == 1 or not math.isnan(row["p"]):
+        verdict = f" (not separable with {row['n']} seed{'' if row['n'] == 1 else 's'})"
+    else:
+        verdict = ""
+    difference = _value(row["difference"], None, number.metric)
     return {
         "table": number.table_title,
         "data set": number.dataset,
@@ -295,11 +296,9 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str]:
             how[number.statistic] + (", chosen by labels" if number.selection == "by labels" else "")
         ),
         "published": published_text(number) + ("" if number.seen else f" {MEMORY}") + source,
-        "ours": with_spread(row["ours"], row["ours_std"], number.metric),
+        "ours": _value(row["ours"], row["ours_std"], number.metric),
         "seeds": seeds,
-        "difference": (
-            difference + ("" if difference != DASH else "".join(notes.mark(why) for why in row["why_not"]))
-        ),
+        "difference": dataclasses.replace(difference, after=verdict, sign=True),
     }
 
 
@@ -341,7 +340,7 @@ def _study_table(wanted: Study, records: list[Record], budget: str) -> Table:
             for metric in wanted.metrics:
                 runs = ours(records, wanted.model, dataset, protocol, variant, budget, split, rule, metric)
                 s = statistics.summarise(list(runs.values.values()))
-                row[METRIC_NAMES[metric]] = with_spread(s.mean, s.std, metric)
+                row[METRIC_NAMES[metric]] = _value(s.mean, s.std, metric)
                 numeric |= {metric: s.mean, f"{metric}_std": s.std}
             if (
                 dataset not in wanted.datasets
@@ -373,9 +372,7 @@ def _study_table(wanted: Study, records: list[Record], budget: str) -> Table:
         *dict.fromkeys(failures),
     ]
     heading = f"### {wanted.title}, {budget} budget"
-    return Table(
-        f"study-{wanted.name}-{budget}", heading, pd.DataFrame(shown).astype(str), pd.DataFrame(values), notes
-    )
+    return Table(f"study-{wanted.name}-{budget}", heading, pd.DataFrame(shown), pd.DataFrame(values), notes)
 
 
 class _Notes:
@@ -393,11 +390,6 @@ class _Notes:
         return [f"[{i}] {text}" for i, text in enumerate(self.texts, 1)]
 
 
-def number_text(value: float, metric: str, sign: bool = False) -> str:
-    digits = 2 if metric in UNBOUNDED else 3
-    return DASH if math.isnan(value) else f"{value:{'+' if sign else ''}.{digits}f}"
-
-
 def published_text(number: Number) -> str:
     """With up to four digits, as published."""
 
@@ -408,6 +400,5 @@ def published_text(number: Number) -> str:
     return digits(number.value) + ("" if number.std is None else f" ± {digits(number.std)}")
 
 
-def with_spread(mean: float, std: float | None, metric: str) -> str:
-    text = number_text(mean, metric)
-    return text if std is None or math.isnan(std) else f"{text} ± {number_text(std, metric)}"
+def _value(mean: float, std: float | None, metric: str) -> Value:
+    return Value(mean, std, digits=2 if metric in UNBOUNDED else 3)

@@ -1,6 +1,6 @@
 """Tables of results: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,18 @@ from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names
 from benchmark.records.store import table
-from benchmark.tables.fid_columns import fid_columns, reference_rows
-from benchmark.tables.table import DASH, Table
+from benchmark.tables.fid_columns import FidColumn, fid_columns, reference_rows
+from benchmark.tables.table import DASH, Table, Value
+
+NONE = pd.Series(dtype=float)
+SMALLER = (
+    "the {} budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'"
+)
+BUDGET_NOTES = {
+    "hour": SMALLER.format("hour"),
+    "quick": SMALLER.format("quick"),
+    "smoke": "the smoke budget only shows that everything runs: these numbers mean nothing",
+}
 
 
 def build(
@@ -37,61 +47,23 @@ def _one_table(
     records, left_out = newest_per_config(records)
     frame = table(records)
     frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
-    labelled = "accuracy" in frame
-    kind = "labelled" if labelled else "unlabelled"
+    kind = "labelled" if "accuracy" in frame else "unlabelled"
     columns = [name for name, metric in METRICS.items() if metric.column == kind and name in frame]
     splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
-    names = row_names(records)
-    fids = fid_columns(records)
-    blocks = []
-    for digest, runs in frame.groupby("digest"):
-        rows = []
-        for split in splits or [None]:
-            part = runs[runs["split"].eq(split)]
-            row: dict[str, Any] = {"digest": digest, "model": names[str(digest)], "split": split or DASH}
-            row |= {"n": len(part), "seeds": runs["seed"].nunique()}
-            for column in [*columns, "seconds"]:
-                values = part[column].dropna().astype(float) if len(part) else pd.Series(dtype=float)
-                row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
-            for fid in fids:
-                values = fid.values(str(digest), split, splits)
-                row |= {
-                    fid.column: values.mean(),
-                    f"{fid.column}_std": values.std(ddof=1),
-                    f"{fid.column}_n": len(values),
-                }
-            rows.append(row)
-        blocks.append(rows)
-    first = columns[0] if columns else "seconds"
-    blocks.sort(key=lambda rows: (pd.isna(rows[0][first]), -rows[0][first] if labelled else rows[0]["model"]))
-    values = pd.DataFrame([row for rows in blocks for row in rows])
+    names, fids = row_names(records), fid_columns(records)
 
-    shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
-    shown["seeds"] = [
-        str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)
-    ]
-    for column in columns:
-        shown[METRICS[column].title] = _mean_and_std(values, column, METRICS[column].digits)
-    for fid in fids:
-        counts = [
-            f" ({k}/{n})" if 0 < k < n else ""
-            for k, n in zip(values[f"{fid.column}_n"], values["n"], strict=True)
-        ]
-        texts = zip(_mean_and_std(values, fid.column, 2), counts, values["digest"], strict=True)
-        shown[fid.title] = [fid.not_there(digest) or text + count for text, count, digest in texts]
-    shown["seconds"] = _mean_and_std(values, "seconds", 1)
+    values = _averages(frame, columns, splits or [None], fids, names)
+    shown = _shown(values, columns, fids)
     values = values.drop(columns="digest")
     for what, split, distances in reference_rows(fids):
-        by_title = {fid.title: f"{distances[fid.column]:.2f}" for fid in fids if fid.column in distances}
-        shown.loc[len(shown)] = [
-            {"model": what, "split": split, **by_title}.get(column, DASH) for column in shown.columns
-        ]
+        known = {fid.title: Value(distances[fid.column], digits=2) for fid in fids if fid.column in distances}
+        row = {"model": what, "split": split, **known}
+        shown.loc[len(shown)] = [row.get(column, DASH) for column in shown.columns]
         values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
     values = values.astype({"n": "Int64", "seeds": "Int64"})  # which reference rows have not
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
-    key = records[0]["key"]
     title = titles.get(dataset) or next((r["data"]["title"] for r in records if "data" in r), dataset)
     clusters = sorted({r["key"]["config"]["n_clusters"] for r in records})
     devices = sorted(frame["device"].dropna().unique())
@@ -100,9 +72,71 @@ def _one_table(
         f"K = {', '.join(map(str, clusters))}, on {' and '.join(devices) or 'no device'}"
     )
     notes = [
+        *_explanations(title, protocol, budget, kind, splits),
+        *sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")}),
+        *(note for fid in fids for note in fid.notes(names)),
+        *_exceptions(records, names, left_out, skipped),
+    ]
+    name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
+    return Table(name, heading, shown, values, notes)
+
+
+def _averages(
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    splits: Sequence[str | None],
+    fids: Sequence[FidColumn],
+    names: Mapping[str, str],
+) -> pd.DataFrame:
+    """Mean, standard deviation and n of every column, a row per config and split; the best config first."""
+    blocks, present = [], [split for split in splits if split]
+    for digest, runs in frame.groupby("digest"):
+        rows = []
+        for split in splits:
+            part = runs[runs["split"].eq(split)]
+            row: dict[str, Any] = {"digest": digest, "model": names[str(digest)], "split": split or DASH}
+            row |= {"n": len(part), "seeds": runs["seed"].nunique()}
+            of_columns = {
+                c: part[c].dropna().astype(float) if len(part) else NONE for c in [*columns, "seconds"]
+            }
+            of_fids = {fid.column: fid.values(str(digest), split, present) for fid in fids}
+            for column, values in {**of_columns, **of_fids}.items():
+                row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
+            row |= {f"{column}_n": len(values) for column, values in of_fids.items()}
+            rows.append(row)
+        blocks.append(rows)
+    # A block's first row is that of the split that models are compared on.
+    first, labelled = columns[0] if columns else "seconds", "accuracy" in columns
+    blocks.sort(key=lambda rows: (pd.isna(rows[0][first]), -rows[0][first] if labelled else rows[0]["model"]))
+    return pd.DataFrame([row for rows in blocks for row in rows])
+
+
+def _shown(values: pd.DataFrame, columns: Sequence[str], fids: Sequence[FidColumn]) -> pd.DataFrame:
+    """The columns as they are printed."""
+    rows = values.to_dict("records")
+    shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
+    shown["seeds"] = [str(r["seeds"]) if r["n"] == r["seeds"] else f"{r['n']}/{r['seeds']}" for r in rows]
+    for column in columns:
+        metric = METRICS[column]
+        shown[metric.title] = [Value(r[column], r[f"{column}_std"], metric.digits) for r in rows]
+    for fid in fids:
+        shown[fid.title] = [fid.not_there(row["digest"]) or _distance(row, fid.column) for row in rows]
+    shown["seconds"] = [Value(r["seconds"], r["seconds_std"], 1) for r in rows]
+    return shown
+
+
+def _distance(row: Mapping[str, Any], column: str) -> Value:
+    """A FID, with the number of runs that it is of where not all have one."""
+    k, n = row[f"{column}_n"], row["n"]
+    return Value(row[column], row[f"{column}_std"], 2, after=f" ({k}/{n})" if 0 < k < n else "")
+
+
+def _explanations(title: str, protocol: str, budget: str, kind: str, splits: Sequence[str]) -> list[str]:
+    """How the numbers of a table are to be read."""
+    notes = [
         "mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"
     ]
-    if labelled:
+    if kind == "labelled":
         notes.append(
             "ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one"
         )
@@ -110,17 +144,15 @@ def _one_table(
         notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
     else:
         notes.append(PROTOCOLS[protocol])
-    if key["budget"] == "quick":
-        notes.append(
-            "the quick budget is for one CPU core: fewer steps, and where needed smaller networks, than the"
-            " papers'"
-        )
-    if key["budget"] == "smoke":
-        notes.append("the smoke budget only shows that everything runs: these numbers mean nothing")
-    notes += sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")})
-    notes += [note for fid in fids for note in fid.notes(names)]
+    return notes + ([BUDGET_NOTES[budget]] if budget in BUDGET_NOTES else [])
+
+
+def _exceptions(
+    records: Sequence[Record], names: Mapping[str, str], left_out: int, skipped: Mapping[str, str]
+) -> list[str]:
+    """What is not as in other rows: settings made by hand, runs left out or ended badly, mixed versions."""
     overrides = {names[r["digest"]]: r["overrides"] for r in records if r.get("overrides")}
-    notes += [
+    notes = [
         f"{name}: set by hand, not the budget's own: {_settings(given)}"
         for name, given in sorted(overrides.items())
     ]
@@ -132,9 +164,7 @@ def _one_table(
         for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"]))
         if r["status"] != "ok"
     ]
-    notes += mixed_versions(records, names)
-    name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
-    return Table(name, heading, shown, values, notes)
+    return notes + mixed_versions(records, names)
 
 
 def _settings(values: Mapping[str, Any]) -> str:
@@ -147,6 +177,8 @@ def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[
     for record in records:
         provenance = record.get("provenance", {})
         versions = {"commit": str(provenance["commit"])[:7]} if provenance.get("commit") else {}
+        if "metrics_version" in record:
+            versions["metrics"] = str(record["metrics_version"])
         for package, version in (versions | provenance.get("packages", {})).items():
             found.setdefault(names[record["digest"]], {}).setdefault(package, set()).add(str(version))
     return [
@@ -155,11 +187,3 @@ def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[
         for name, by_package in found.items()
         if (several := {p: v for p, v in by_package.items() if len(v) > 1})
     ]
-
-
-def _mean_and_std(values: pd.DataFrame, column: str, digits: int) -> list[str]:
-    texts = []
-    for mean, std in zip(values[column], values[f"{column}_std"], strict=True):
-        text = DASH if pd.isna(mean) else f"{mean:.{digits}f}"
-        texts.append(text if pd.isna(mean) or pd.isna(std) else f"{text} ± {std:.{digits}f}")
-    return texts

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names, score
 from benchmark.tables import statistics
-from benchmark.tables.table import DASH, Table
+from benchmark.tables.table import DASH, Table, Value
 
 LEVEL = 0.05
 
@@ -54,7 +54,7 @@ def _one_dataset(
         row = {
             "model": name,
             "seeds": f"{s.n}" if s.n == n_seeds else f"{s.n}/{n_seeds}",
-            "ACC": _mean(s.mean, s.std),
+            "ACC": Value(s.mean, s.std),
             "95 % interval": _interval(*np.clip([s.low, s.high], 0, 1)),
             "median [quartiles]": _median(s),
         }
@@ -71,8 +71,8 @@ def _one_dataset(
                 "pairs": len(a),
             }
             row |= {
-                "behind the best": f"{number['behind']:.3f}" if len(a) else DASH,
-                "P(best is better)": f"{better:.2f}",
+                "behind the best": Value(number["behind"]),
+                "P(best is better)": Value(better, digits=2),
                 "verdict": _verdict(p[name], len(a)),
             }
         shown.append(row)
@@ -124,11 +124,11 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
     shown = pd.DataFrame(
         {
             "model": models[i],
-            "mean rank": f"{found.rank[i]:.2f}",
+            "mean rank": Value(found.rank[i], digits=2),
             "95 % interval of the rank": _interval(found.rank_interval[i, 0], found.rank_interval[i, 1], 2),
-            "mean ACC": f"{found.mean[i]:.3f}",
+            "mean ACC": Value(found.mean[i]),
             "95 % interval of the mean": _interval(found.mean_interval[i, 0], found.mean_interval[i, 1]),
-            "P(best rank)": f"{found.best[i]:.2f}",
+            "P(best rank)": Value(found.best[i], digits=2),
             "seeds": _seed_range([len(scores[models[i]][d]) for d in datasets]),
         }
         for i in order
@@ -196,8 +196,8 @@ def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
         {
             "higher mean": r["better"],
             "lower mean": r["worse"],
-            "difference of ACC": f"{r['difference']:.3f}",
-            "P(improvement)": f"{r['better_p']:.2f}",
+            "difference of ACC": Value(r["difference"]),
+            "P(improvement)": Value(r["better_p"], digits=2),
             "matched runs": str(r["pairs"]),
             "verdict": _verdict(r["p"], r["pairs"], "runs"),
         }
@@ -264,10 +264,6 @@ def _verdict(p: float, n: int, what: str = "seeds") -> str:
     if p <= LEVEL:
         return f"separable (p = {p:.2g})"
     return f"not separable with {n} {what if n != 1 else what[:-1]}"
-
-
-def _mean(mean: float, std: float) -> str:
-    return f"{mean:.3f}" if math.isnan(std) else f"{mean:.3f} ± {std:.3f}"
 
 
 def _interval(low: float, high: float, digits: int = 3) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 RESAMPLES = 9999
 # Fewer give no interval: with three, even the range of the data covers the mean in 75 % of all cases only.
 INTERVAL_SEEDS = 5
@@ -62,7 +62,9 @@ def mean_interval(x: np.ndarray) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample of equal values has no spread
         t = deviations / (resamples.std(axis=1, ddof=1) / math.sqrt(n))
     low, high = np.quantile(
-        np.nan_to_num(t, posinf=1e9, neginf=-1e9), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest"
+        np.nan_to_num(t, posinf=1e9, neginf=-1e9),
+        [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2],
+        method="nearest",
     )
     error = x.std(ddof=1) / math.sqrt(n)
     return float(x.mean() - high * error), float(x.mean() - low * error)
@@ -162,13 +164,13 @@ def ranking(scores: Sequence[Sequence[np.ndarray]]) -> Ranking:
         # Resampled means of n values spread by sqrt((n - 1) / n) too little, and their quantiles are those of
         # a normal, not of Student's distribution: without this, intervals from five seeds are too short.
         freedom = max(1, sum(len(s) - 1 for s in row))
-        quantiles = stats.t.ppf((1 + LEVEL) / 2, freedom) / stats.norm.ppf((1 + LEVEL) / 2)
+        quantiles = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) / stats.norm.ppf((1 + CONFIDENCE) / 2)
         for j, s in enumerate(row):
             n = len(s)
             found = s[rng.integers(n, size=(RESAMPLES, n))].mean(axis=1)
             resampled[:, i, j] = s.mean() + quantiles * math.sqrt(n / max(1, n - 1)) * (found - s.mean())
     ranks = stats.rankdata(-resampled, axis=1).mean(axis=2)  # (resamples, models)
-    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     best = ranks == ranks.min(axis=1, keepdims=True)
     return Ranking(
         means.mean(axis=1),
@@ -186,7 +188,7 @@ def friedman_test(means: np.ndarray) -> float:
 
 def critical_difference(models: int, datasets: int) -> float:
     """Difference of mean ranks that the Nemenyi test calls significant at 5 % (Demsar 2006, equation 3)."""
-    q = stats.studentized_range.ppf(LEVEL, models, np.inf) / math.sqrt(2)
+    q = stats.studentized_range.ppf(CONFIDENCE, models, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(models * (models + 1) / (6 * datasets)))
 
 

@@ -1,5 +1,6 @@
 """A table: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,39 @@ DASH = "–"
 
 
 @dataclass(frozen=True)
+class Value:
+    """A number as a table shows it: it becomes text only when the table is printed.
+
+    Attributes:
+        mean, std: not a number where there is none; a value without a mean is a dash.
+        digits: after the point.
+        after: text behind it, e.g. how many of the runs it is of, or a footnote's mark.
+        sign: also of positive numbers.
+    """
+
+    mean: float
+    std: float | None = None
+    digits: int = 3
+    after: str = ""
+    sign: bool = False
+
+    def __str__(self) -> str:
+        if math.isnan(self.mean):
+            return DASH + self.after
+        text = f"{self.mean:{'+' if self.sign else ''}.{self.digits}f}"
+        if self.std is not None and not math.isnan(self.std):
+            text += f" ± {self.std:.{self.digits}f}"
+        return text + self.after
+
+
+@dataclass(frozen=True)
 class Table:
     """One table: of one data set under one budget, which are never mixed.
 
     Attributes:
         name: of the files it is written to.
         heading, notes: text above and below.
-        shown: the cells as text.
+        shown: the cells, text or `Value`.
         values: the same with mean, standard deviation and n as numbers of their own.
         numbers_from: the column from which on they are aligned to the right.
     """
@@ -29,15 +56,19 @@ class Table:
     notes: list[str]
     numbers_from: int = 2
 
+    def text(self) -> pd.DataFrame:
+        """The cells as they are printed."""
+        return self.shown.map(str)
+
     def markdown(self) -> str:
         return (
-            "\n".join([self.heading, "", markdown(self.shown), "", *(f"- {note}" for note in self.notes)])
+            "\n".join([self.heading, "", markdown(self.text()), "", *(f"- {note}" for note in self.notes)])
             + "\n"
         )
 
     def latex(self) -> str:
         """A `table` environment; needs \\usepackage{booktabs,xcolor}."""
-        shown = self.shown.map(_latex_cell)
+        shown = self.text().map(_latex_cell)
         shown.columns = [_latex_text(c) for c in shown.columns]
         style = shown.style.hide(axis="index")
         body = style.to_latex(

@@ -130,4 +130,4 @@ def test_a_metric_is_one_entry_and_one_function(monkeypatch):
     one = record()
     one["metrics"]["test"]["default"]["smallest"] = 4.0
     (table,) = build([one])
-    assert table.shown["smallest"].tolist() == ["4.0"]
+    assert table.text()["smallest"].tolist() == ["4.0"]

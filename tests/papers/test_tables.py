@@ -72,7 +72,7 @@ def test_numbers_from_memory_are_marked_and_never_compared():
     from_memory = table.values[~table.values["seen"].astype(bool)]
     assert len(from_memory) > 30
     assert from_memory["difference"].isna().all()
-    assert all(" †" in text for text in table.shown.loc[from_memory.index, "published"])
+    assert all(" †" in text for text in table.text().loc[from_memory.index, "published"])
     assert r"\textcolor{gray}{0.9446 $\dagger$" in table.latex()
 
 
@@ -87,7 +87,7 @@ def test_failed_runs_are_missing_and_named():
 def test_without_runs_the_published_numbers_stand_alone():
     (table,) = paper_tables(paper("mpcc"), [])
     assert "no runs of ours" in table.heading
-    assert set(table.shown["ours"]) == {"–"}
+    assert set(table.text()["ours"]) == {"–"}
 
 
 def test_budgets_never_share_a_table():

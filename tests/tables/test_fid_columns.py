@@ -50,7 +50,7 @@ def record(model="a", seed=0, fid=None, split="test", status="ok", **config):
 
 def shown(*records):
     (table,) = build(records)
-    return table, {(r["model"], r["split"]): r for r in table.shown.to_dict("records")}
+    return table, {(r["model"], r["split"]): r for r in table.text().to_dict("records")}
 
 
 def test_mean_and_deviation_stand_in_the_row_of_the_real_split():

@@ -49,7 +49,7 @@ def record(
 
 
 def rows(table):
-    return {(r["model"], r["split"]): r for r in table.shown.to_dict("records")}
+    return {(r["model"], r["split"]): r for r in table.text().to_dict("records")}
 
 
 def test_settings_that_are_not_the_budgets_own_are_named():

@@ -77,7 +77,7 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     table = overall_table(records, "paper")
     assert isinstance(table, Table)
     assert rows(table, "model")["a",]["mean rank"] == "1.00"
-    assert list(table.shown["model"]) == ["a", "b"]
+    assert list(table.text()["model"]) == ["a", "b"]
     assert "c is not ranked: it has runs on 1 of 3 data sets" in table.notes
     assert any("no critical-difference diagram" in note for note in table.notes)
 
