@@ -190,6 +190,16 @@ class ClusteringModel(nn.Module, ABC):
         """
         return {"default": lambda x: self.map_batches(self.log_assign, x)}
 
+    def assign(self, x: Tensor) -> Tensor:
+        """(N, K') log-probabilities of all stored points by the first rule."""
+        return next(iter(self.assignments().values()))(x)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's tensors are."""
+        tensors = [*self.parameters(), *self.buffers()]
+        return tensors[0].device if tensors else torch.device("cpu")
+
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) representation of a float batch. Optional."""
         raise Unsupported(f"{self.name} has no embedding")

@@ -110,5 +110,5 @@ def cifar_files(number: int, binary: tuple[str, ...], pickles: tuple[str, ...], 
     """The binary archive of CIFAR-`number`; instead of it, torchvision's."""
     archive = f"cifar-{number}-binary.tar.gz"
     homes = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/")
-    instead = Remote(f"cifar-{number}-python.tar.gz", members=pickles)
-    return (Remote(archive, tuple(f"{home}{archive}" for home in homes), md5, binary, (instead,)),)
+    alternatives = Remote(f"cifar-{number}-python.tar.gz", members=pickles)
+    return (Remote(archive, tuple(f"{home}{archive}" for home in homes), md5, binary, (alternatives,)),)

@@ -40,7 +40,7 @@ class Remote:
         (a gzip
             file packed anew) hold the same, which the digests of the arrays then show.
         members: paths in the archive of what is read; the archive may also lie unpacked in the folder.
-        instead: other files with the same content that are taken where this one is not there; never
+        alternatives: other files with the same content that are taken where this one is not there; never
         downloaded.
     """
 
@@ -48,7 +48,7 @@ class Remote:
     urls: tuple[str, ...] = ()
     digest: str | None = None
     members: tuple[str, ...] = ()
-    instead: tuple["Remote", ...] = ()
+    alternatives: tuple["Remote", ...] = ()
 
 
 class Found(NamedTuple):
@@ -138,7 +138,7 @@ class FileDataset(Dataset):
         """The first form of a file that is in any of the folders that it may lie in."""
         for folder in self.folders:
             place = self.folder / folder
-            for form in (file, *file.instead):
+            for form in (file, *file.alternatives):
                 if (place / form.name).is_file():
                     return Found(form, place / form.name)
                 if form.members and all((place / member).exists() for member in form.members):

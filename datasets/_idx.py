@@ -19,7 +19,7 @@ def idx_files(*mirrors: str) -> tuple[Remote, ...]:
     """The four files of MNIST's format, packed or unpacked, at addresses of folders that hold them."""
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     return tuple(
-        Remote(f"{name}.gz", tuple(f"{mirror}{name}.gz" for mirror in mirrors), instead=(Remote(name),))
+        Remote(f"{name}.gz", tuple(f"{mirror}{name}.gz" for mirror in mirrors), alternatives=(Remote(name),))
         for name in names
     )
 

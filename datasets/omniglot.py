@@ -6,9 +6,10 @@ characters; ours are the first 100 of a random permutation (seed below) of all 1
 their folders. Ink is 1, paper 0.
 """
 
-import zlib
+import io
 
 import numpy as np
+from PIL import Image
 
 from benchmark.errors import UserError
 
@@ -28,7 +29,6 @@ COLUMNS, ROWS = (
     for steps in (STEPS[None, :, None, :], STEPS[:, None, :, None])
 )
 HALF_STEP = ORIGINAL / (2 * SIZE * SAMPLES)  # in pixels of a drawing
-PNG = b"\x89PNG\r\n\x1a\n"
 PARTS = ("images_background", "images_evaluation")
 HOMES = (
     "https://github.com/brendenlake/omniglot/raw/master/python/",
@@ -157,24 +157,15 @@ def _character(name: str) -> str:
 
 
 def read_png(data: bytes, name: str) -> np.ndarray:
-    """(105, 105) of 0 and 1, ink is 1, from a PNG file of Omniglot: 1 bit, not interlaced, rows not filtered.
+    """(105, 105) of 0 and 1, ink is 1, from a PNG file of Omniglot: black on white, 1 bit.
 
     Raises:
-        UserError: it is damaged, or another kind of PNG.
+        UserError: it is damaged, or another kind of image.
     """
-    row = (ORIGINAL + 7) // 8 + 1  # bytes: the filter's number, then 8 pixels each
     try:
-        if data[:8] != PNG or data[16:29] != ORIGINAL.to_bytes(4, "big") * 2 + b"\x01\x00\x00\x00\x00":
-            raise ValueError("not a 1-bit grey PNG of 105x105 pixels")
-        packed, at = b"", 8
-        while at < len(data):
-            length = int.from_bytes(data[at : at + 4], "big")
-            if data[at + 4 : at + 8] == b"IDAT":
-                packed += data[at + 8 : at + 8 + length]
-            at += length + 12
-        pixels = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(ORIGINAL, row)
-        if pixels[:, 0].any():
-            raise ValueError("its rows are filtered")
-    except (ValueError, zlib.error) as error:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode != "1" or image.size != (ORIGINAL, ORIGINAL):
+                raise ValueError("not a black and white PNG of 105x105 pixels")
+            return 1 - np.asarray(image, dtype=np.uint8)
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
         raise UserError(f"{name} of Omniglot can't be read: {error}") from error
-    return 1 - np.unpackbits(pixels[:, 1:], axis=1)[:, :ORIGINAL]

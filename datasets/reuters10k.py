@@ -28,7 +28,9 @@ BUILT = "reuters10k.npz"
 
 
 def _raw(folder: str, name: str) -> Remote:
-    return Remote(f"{name}.gz", tuple(f"{home}{folder}/{name}.gz" for home in HOMES), instead=(Remote(name),))
+    return Remote(
+        f"{name}.gz", tuple(f"{home}{folder}/{name}.gz" for home in HOMES), alternatives=(Remote(name),)
+    )
 
 
 TOPICS = _raw("a08-topic-qrels", "rcv1-v2.topics.qrels")

@@ -91,7 +91,11 @@ def test_the_tables_shown_are_those_of_the_records():
 
 def pages():
     """Every page that a reader may open, the README files of results included."""
-    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "results").rglob("README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted((ROOT / "results").rglob("README.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
 
 
 def anchor(heading):
@@ -106,7 +110,9 @@ def test_the_links_of_the_documentation_lead_somewhere():
             assert found.exists(), f"{page.relative_to(ROOT)} links to {target}"
             if section:
                 headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
-                assert section in map(anchor, headings), f"{page.relative_to(ROOT)} links to {target}#{section}"
+                assert section in map(anchor, headings), (
+                    f"{page.relative_to(ROOT)} links to {target}#{section}"
+                )
 
 
 def test_the_index_of_the_documentation_names_every_page():
@@ -163,7 +169,9 @@ def test_lines_of_prose_have_at_most_120_columns():
         if page.name == "design.md":  # its map of the tree is one line per folder
             continue
         for number, line in enumerate(page.read_text().splitlines(), 1):
-            assert len(line) <= 120 or line.startswith("|"), f"{page.relative_to(ROOT)}:{number} has {len(line)} columns"
+            assert len(line) <= 120 or line.startswith("|"), (
+                f"{page.relative_to(ROOT)}:{number} has {len(line)} columns"
+            )
 
 
 def test_the_citation_file_names_the_version_of_the_package():

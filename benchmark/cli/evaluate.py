@@ -8,7 +8,7 @@ from benchmark.errors import UserError
 
 def fid(options: argparse.Namespace) -> int:
     from benchmark.errors import unknown
-    from benchmark.evaluation.fid.measure import EXTRACTORS, Wanted
+    from benchmark.evaluation.fid.measure import EXTRACTORS, FidOptions
     from benchmark.evaluation.reevaluate import add_fid, finished
 
     for name in set(options.extractors) - set(EXTRACTORS):
@@ -17,8 +17,8 @@ def fid(options: argparse.Namespace) -> int:
         raise UserError(f"--extractors: no name was given, expected {' or '.join(EXTRACTORS)}")
     folders = finished(options.folders)
     try:
-        wanted = Wanted(options.fid_n, options.draws, options.references, options.per_cluster)
-        failures = add_fid(folders, options.extractors, wanted, options.plugins)
+        options_ = FidOptions(options.fid_n, options.draws, options.references, options.per_cluster)
+        failures = add_fid(folders, options.extractors, options_, options.plugins)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
@@ -33,9 +33,9 @@ def fid(options: argparse.Namespace) -> int:
 
 def fid_weights(options: argparse.Namespace) -> int:
     from benchmark.data import data_folder
-    from benchmark.evaluation.fid.weights import obtain
+    from benchmark.evaluation.fid.weights import download
 
-    print(f"the FID weights are in {obtain(data_folder())}, verified")
+    print(f"the FID weights are in {download(data_folder())}, verified")
     return 0
 
 
@@ -44,7 +44,7 @@ def fid_classifier(options: argparse.Namespace) -> int:
 
     from benchmark.data import data_folder
     from benchmark.data.opening import open_dataset
-    from benchmark.evaluation.fid.classifier import made_here
+    from benchmark.evaluation.fid.classifier import trained_locally_path
     from benchmark.evaluation.fid.measure import train_classifier
     from benchmark.evaluation.fid.real import Unavailable
     from benchmark.registry import Registry
@@ -58,7 +58,7 @@ def fid_classifier(options: argparse.Namespace) -> int:
         )
     except Unavailable as reason:
         raise UserError(f"no classifier can be trained on {dataset.name}: {reason}") from None
-    path = options.out or made_here(data_folder(), digest)
+    path = options.out or trained_locally_path(data_folder(), digest)
     trained.save(path)
     print(
         f"{path}: accuracy {trained.info['accuracy']:.4f} on {trained.info['held_out']} points that it was"

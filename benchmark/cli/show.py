@@ -152,7 +152,7 @@ def print_doctor(_options: argparse.Namespace) -> int:
         except UserError as error:
             state = str(error)
         print(f"  {name}: {state}")
-    print(f"FID weights: {weights.state(folder)}")
+    print(f"FID weights: {weights.availability_text(folder)}")
     for where, why in registry.failures.items():
         print(f"{where} could not be loaded: {why}")
     return 0

@@ -28,7 +28,7 @@ def diagnose(model: ClusteringModel, x: torch.Tensor, seed: int) -> dict[str, An
     start(seed, "eval")
     found: dict[str, Any] = {}
     if "sample" in model.abilities():
-        assigned = next(iter(model.assignments().values()))(x)
+        assigned = model.assign(x)
         clusters, k = assigned.argmax(dim=1), assigned.shape[1]
         samples = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
         found["consistency"] = [

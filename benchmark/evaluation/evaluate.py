@@ -24,14 +24,13 @@ def evaluate(
     """
     model.eval()
     start(seed, "eval")
-    device = next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
     metrics: dict[str, Any] = {}
     first: dict[str, np.ndarray] = {}
     for split in dataset.splits:
         x, y = dataset.x(split), dataset.y(split)
         metrics[split] = {}
         for rule, assign in model.assignments().items():
-            log_q = assign(torch.from_numpy(x).to(device)).cpu().numpy()
+            log_q = assign(torch.from_numpy(x).to(model.device)).cpu().numpy()
             if log_q.ndim != 2 or len(log_q) != len(x) or np.isnan(log_q).any():
                 raise Diverged(
                     f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}"

@@ -14,9 +14,9 @@ from benchmark.errors import Diverged, UserError
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.fid import HOW_TO_GET, measure, weights
-from benchmark.evaluation.fid.measure import Wanted, device_of
+from benchmark.evaluation.fid.measure import FidOptions
 from benchmark.evaluation.fid.moments import Progress
-from benchmark.evaluation.fid.real import FID_VERSION, Say, Unavailable, real_side
+from benchmark.evaluation.fid.real import FID_VERSION, OpenBar, Unavailable, reference_images
 from benchmark.evaluation.metrics import METRICS, METRICS_VERSION
 from benchmark.files import locked
 from benchmark.records.load import load_run
@@ -53,7 +53,7 @@ def reevaluate(folders: Sequence[Path], plugins: Sequence[str], again: bool = Fa
         try:
             run = load_run(folder, plugins)
             model = run.model()
-            x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(device_of(model))
+            x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(model.device)
             metrics, _ = evaluate(model, run.data.divided, run.run.seed)
             diagnostics = diagnose(model, x, run.run.seed)
         except (UserError, Diverged) as error:
@@ -77,7 +77,7 @@ def is_current(record: Record) -> bool:
 
 
 def add_fid(
-    folders: Sequence[Path], extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
+    folders: Sequence[Path], extractors: Sequence[str], options: FidOptions, plugins: Sequence[str]
 ) -> dict[Path, str]:
     """Measure the FID that is not yet in the records of these runs. An interrupted call goes on where it was.
 
@@ -87,13 +87,13 @@ def add_fid(
     Returns:
         {folder: reason} for the runs that could not be measured.
     """
-    if "inception" in extractors and not weights.here(data_folder()):
+    if "inception" in extractors and not weights.is_available(data_folder()):
         raise UserError(f"FID needs the Inception weights, which are not here: {HOW_TO_GET}")
     failures: dict[Path, str] = {}
     for folder in folders:
         with locked(folder / "fid"):
             try:
-                for name, entry in _measured(folder, extractors, wanted, plugins):
+                for name, entry in _measured(folder, extractors, options, plugins):
                     record = read_record(folder)
                     assert record is not None
                     measured = record.get("fid", {})
@@ -108,14 +108,14 @@ def add_fid(
 
 
 def _measured(
-    folder: Path, extractors: Sequence[str], wanted: Wanted, plugins: Sequence[str]
+    folder: Path, extractors: Sequence[str], options: FidOptions, plugins: Sequence[str]
 ) -> Iterator[tuple[str, Record]]:
     """(extractor, entry for the record) of what the record of one run lacks."""
     run = load_run(folder, plugins)
     if "sample" not in run.model_class.abilities():
         return
     try:
-        real = real_side(run.data.dataset, run.record["key"]["data"], wanted.n, data_folder())
+        real = reference_images(run.data.dataset, run.record["key"]["data"], options.n, data_folder())
     except Unavailable as reason:
         raise UserError(f"FID is for images only, {run.data.dataset.name} has {reason}") from None
     measured = run.record.get("fid", {})
@@ -123,31 +123,34 @@ def _measured(
     todo = [
         n
         for n in extractors
-        if not _complete(measured.get(n), len(real.images), wanted, wanted.draws_of(n, device))
+        if not _complete(measured.get(n), len(real.images), options, options.draws_of(n, device))
     ]
     if not todo:
         return
-    model, say = run.model(), _bars(run.run.title)
+    model, open_bar = run.model(), _bars(run.run.title)
     for name in todo:
-        yield name, measure.measure(model, real, name, run.run.seed, wanted, folder, say, measured.get(name))
+        yield (
+            name,
+            measure.measure(model, real, name, run.run.seed, options, folder, open_bar, measured.get(name)),
+        )
 
 
-def _complete(entry: Record | None, n: int, wanted: Wanted, draws: int) -> bool:
+def _complete(entry: Record | None, n: int, options: FidOptions, draws: int) -> bool:
     """Whether a record's entry holds all that is asked for."""
     return (
         entry is not None
         and entry.get("version") == FID_VERSION  # also false for one without a value
         and entry["n"] == n
         and len(entry["draws"]) >= draws
-        and not (wanted.references and entry["references"] is None)
-        and not (wanted.clusters and "per_cluster" not in entry)
+        and not (options.references and entry["references"] is None)
+        and not (options.clusters and "per_cluster" not in entry)
     )
 
 
-def _bars(title: str) -> Say:
+def _bars(title: str) -> OpenBar:
     """A progress bar for everything that is counted."""
 
-    def say(what: str, total: int) -> Progress:
+    def open_bar(what: str, total: int) -> Progress:
         interval = 1 if sys.stderr.isatty() else 30  # seconds; a log needs fewer lines
         bar = tqdm(
             total=total, desc=f"{title}: {what}", unit="image", mininterval=interval, dynamic_ncols=True
@@ -160,4 +163,4 @@ def _bars(title: str) -> Say:
 
         return update
 
-    return say
+    return open_bar

@@ -63,7 +63,7 @@ def _curves(path: Path, curves: list[dict[str, Any]]) -> None:
 def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
     """Representation and cluster of some training points, for pictures."""
     chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
-    clusters = next(iter(model.assignments().values()))(chosen).argmax(dim=1)
+    clusters = model.assign(chosen).argmax(dim=1)
     np.savez_compressed(
         path,
         z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(),

@@ -98,7 +98,7 @@ def plan(request: Request) -> Plan:
         raise UserError(
             "CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`"
         )
-    if request.fid == "inception" and not weights.here(data_folder()):
+    if request.fid == "inception" and not weights.is_available(data_folder()):
         raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
     budget = request.budget or "quick"

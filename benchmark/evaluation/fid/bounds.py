@@ -14,14 +14,14 @@ from torch import Tensor
 from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments, frechet_distance
 from benchmark.evaluation.fid.moments import CHUNK
-from benchmark.evaluation.fid.real import Real, Say, images_of, of_images, quiet
+from benchmark.evaluation.fid.real import OpenBar, ReferenceImages, images_of, of_images, quiet
 from benchmark.files import best_effort_cache, digest, locked, write_atomically
 
 GAUSSIAN_POINTS = 10_000
 
 
 def reference_values(
-    real: Real, ex: Extractor, target: Moments, compute: bool, say: Say = quiet
+    real: ReferenceImages, ex: Extractor, target: Moments, compute: bool, open_bar: OpenBar = quiet
 ) -> dict[str, Any] | None:
     """What a distance is to be compared with, kept in the data folder once it is known.
 
@@ -41,8 +41,8 @@ def reference_values(
             return None
         partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
         found = {
-            "floor": _floor(real, ex, target, partials[0], say),
-            "ceiling": _ceiling(real, ex, target, partials[1], say),
+            "floor": _floor(real, ex, target, partials[0], open_bar),
+            "ceiling": _ceiling(real, ex, target, partials[1], open_bar),
         }
         with best_effort_cache(path):
             write_atomically(path, json.dumps(found))
@@ -51,7 +51,9 @@ def reference_values(
         return found
 
 
-def _floor(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
+def _floor(
+    real: ReferenceImages, ex: Extractor, target: Moments, partial: Path, open_bar: OpenBar
+) -> dict[str, Any]:
     others = [split for split in real.dataset.splits if split != real.split]
     if others:
         images, what = images_of(real.dataset, others[0], len(real.images)), f"{others[0]} images"
@@ -60,16 +62,18 @@ def _floor(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) 
         half = len(order) // 2
         images, what = real.images[order[:half]], "one half of the images against the other"
         target = of_images(real.images[order[half : 2 * half]], ex)
-    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
+    value = frechet_distance(of_images(images, ex, partial, open_bar(what, len(images))), target)
     return {"value": value, "n": len(images), "what": what}
 
 
-def _ceiling(real: Real, ex: Extractor, target: Moments, partial: Path, say: Say) -> dict[str, Any]:
+def _ceiling(
+    real: ReferenceImages, ex: Extractor, target: Moments, partial: Path, open_bar: OpenBar
+) -> dict[str, Any]:
     split = real.dataset.splits[0]
     x, y = to_uint8(torch.from_numpy(real.dataset.x(split))), real.dataset.y(split)
     what = "one Gaussian in pixel space" if y is None else "a Gaussian per class in pixel space"
     images = gaussian_images(x, np.zeros(len(x)) if y is None else y, len(real.images))
-    value = frechet_distance(of_images(images, ex, partial, say(what, len(images))), target)
+    value = frechet_distance(of_images(images, ex, partial, open_bar(what, len(images))), target)
     return {"value": value, "n": len(images), "what": what}
 
 

@@ -185,7 +185,7 @@ def find(folder: Path, dataset: str, data: str) -> Trained | None:
 
     A damaged file counts as none, so that it is made again.
     """
-    for path in (SHIPPED / f"{dataset}.npz", made_here(folder, data)):
+    for path in (SHIPPED / f"{dataset}.npz", trained_locally_path(folder, data)):
         with contextlib.suppress(UserError):
             trained = read(path)
             if trained.info["data"] == data and trained.info["version"] == CLASSIFIER_VERSION:
@@ -193,6 +193,6 @@ def find(folder: Path, dataset: str, data: str) -> Trained | None:
     return None
 
 
-def made_here(folder: Path, data: str) -> Path:
+def trained_locally_path(folder: Path, data: str) -> Path:
     """Where, below the data folder, a classifier trained on this machine is kept."""
     return folder / "fid" / "classifiers" / f"{data[:24]}-{CLASSIFIER_VERSION}.npz"

@@ -23,7 +23,15 @@ from benchmark.evaluation.fid.bounds import reference_values
 from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments, frechet_distance
 from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate
-from benchmark.evaluation.fid.real import FID_VERSION, Real, Say, Unavailable, of_images, quiet, real_side
+from benchmark.evaluation.fid.real import (
+    FID_VERSION,
+    OpenBar,
+    ReferenceImages,
+    Unavailable,
+    of_images,
+    quiet,
+    reference_images,
+)
 from benchmark.files import best_effort_cache, locked
 from benchmark.seeding import derive
 
@@ -31,7 +39,7 @@ EXTRACTORS = ("clf", "inception")  # of FID-clf and of FID
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FidOptions:
     """How FID is to be measured.
 
     Attributes:
@@ -52,36 +60,38 @@ class Wanted:
 
 
 def get_extractor(
-    name: str, real: Real, device: torch.device, say: Say = quiet
+    name: str, real: ReferenceImages, device: torch.device, open_bar: OpenBar = quiet
 ) -> tuple[Extractor, dict[str, Any]]:
-    """An extractor, and what the record has to say about it.
+    """An extractor, and what the record has to open_bar about it.
 
     Raises:
         Unavailable: the weights are not on this machine, or the data have no labels to train a classifier on.
     """
     if name == "inception":
-        if not weights.here(real.folder):
+        if not weights.is_available(real.folder):
             raise Unavailable("weights")
         return extractor.inception(weights.find(real.folder), device), {}
-    trained = classifier.find(real.folder, real.dataset.name, real.data) or _train_here(real, device, say)
+    trained = classifier.find(real.folder, real.dataset.name, real.data) or _train_here(
+        real, device, open_bar
+    )
     return trained.extractor(device), {
         "accuracy": trained.info["accuracy"],
         "held_out": trained.info["held_out"],
     }
 
 
-def _train_here(real: Real, device: torch.device, say: Say) -> classifier.Trained:
-    path = classifier.made_here(real.folder, real.data)
+def _train_here(real: ReferenceImages, device: torch.device, open_bar: OpenBar) -> classifier.Trained:
+    path = classifier.trained_locally_path(real.folder, real.data)
     with locked(path):
         if (trained := classifier.find(real.folder, real.dataset.name, real.data)) is None:
-            trained = train_classifier(real.dataset, real.data, device, say)
+            trained = train_classifier(real.dataset, real.data, device, open_bar)
             with best_effort_cache(path):
                 trained.save(path)
     return trained
 
 
 def train_classifier(
-    dataset: Dataset, data: str, device: torch.device, say: Say = quiet
+    dataset: Dataset, data: str, device: torch.device, open_bar: OpenBar = quiet
 ) -> classifier.Trained:
     """The classifier of a data set, trained on its training split, measured on its test split or on held-out
     points.
@@ -96,18 +106,18 @@ def train_classifier(
     x, x_test = (part.to(device) for part in xs)
     y, y_test = map(np.asarray, ys)
     return classifier.train(
-        x, y, x_test, y_test, data, say("steps of the classifier", classifier.steps_for(len(x)))
+        x, y, x_test, y_test, data, open_bar("steps of the classifier", classifier.steps_for(len(x)))
     )
 
 
 def measure(
     model: ClusteringModel,
-    real: Real,
+    real: ReferenceImages,
     name: str,
     seed: int,
-    wanted: Wanted,
+    options: FidOptions,
     folder: Path | None = None,
-    say: Say = quiet,
+    open_bar: OpenBar = quiet,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The Frechet distance between a model's samples and real images, for the record.
@@ -128,9 +138,9 @@ def measure(
     """
     n = len(real.images)
     try:
-        ex, about = get_extractor(name, real, device_of(model), say)
-        target = real.moments(ex, say)
-        references = reference_values(real, ex, target, wanted.references, say)
+        ex, about = get_extractor(name, real, model.device, open_bar)
+        target = real.moments(ex, open_bar)
+        references = reference_values(real, ex, target, options.references, open_bar)
         clock = time.monotonic()
         what = {"version": FID_VERSION, "n": n, "split": real.split, "extractor": ex.digest}
         old = (
@@ -141,18 +151,18 @@ def measure(
         draws = list(old.get("draws", []))
         seeds = [
             derive(seed, "eval", 2 + draw)
-            for draw in range(max(len(draws), wanted.draws_of(name, ex.device)))
+            for draw in range(max(len(draws), options.draws_of(name, ex.device)))
         ]
         for draw in range(len(draws), len(seeds)):
             partial = (
                 folder and folder / f"fid-{name}-{n}-{ex.digest[:8]}-{_digest(model)}-{draw}.partial.npz"
             )
-            progress = say(f"samples, draw {draw + 1} of {len(seeds)}", n)
+            progress = open_bar(f"samples, draw {draw + 1} of {len(seeds)}", n)
             draws.append(
                 frechet_distance(of_samples(model, n, seeds[draw], ex, None, partial, progress), target)
             )
         if clusters := old.get("per_cluster") or (
-            wanted.clusters and per_cluster(model, real, ex, seeds[0], say)
+            options.clusters and per_cluster(model, real, ex, seeds[0], open_bar)
         ):
             about["per_cluster"] = clusters
     except Unavailable as reason:
@@ -191,7 +201,7 @@ def _digest(model: ClusteringModel) -> str:
 
 
 def per_cluster(
-    model: ClusteringModel, real: Real, ex: Extractor, seed: int, say: Say = quiet
+    model: ClusteringModel, real: ReferenceImages, ex: Extractor, seed: int, open_bar: OpenBar = quiet
 ) -> list[dict[str, Any]]:
     """For every cluster the distance of its samples from the real images assigned to it, as many of one as of
     the other.
@@ -199,22 +209,18 @@ def per_cluster(
     Returns:
         for each cluster its "n" and "value"; the value is None with fewer than two images.
     """
-    assigned = next(iter(model.assignments().values()))(real.images.to(device_of(model))).argmax(dim=1).cpu()
+    assigned = model.assign(real.images.to(model.device)).argmax(dim=1).cpu()
     found: list[dict[str, Any]] = []
     for k in range(model.config.n_clusters):
         images = real.images[assigned == k]
         value = None
         if (n := len(images)) > 1:
-            samples = of_samples(model, n, seed, ex, k, progress=say(f"samples of cluster {k}", n))
+            samples = of_samples(model, n, seed, ex, k, progress=open_bar(f"samples of cluster {k}", n))
             value = frechet_distance(
-                samples, of_images(images, ex, progress=say(f"images of cluster {k}", n))
+                samples, of_images(images, ex, progress=open_bar(f"images of cluster {k}", n))
             )
         found.append({"n": n, "value": value})
     return found
-
-
-def device_of(model: ClusteringModel) -> torch.device:
-    return next((t.device for t in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -261,18 +267,18 @@ def measure_run(
     """
     if "sample" not in model.abilities():
         return {}
-    wanted = Wanted(n)
+    options = FidOptions(n)
     try:
-        real = real_side(dataset, data, n, folder)
+        real = reference_images(dataset, data, n, folder)
     except Unavailable as reason:
         return {name: {"missing": str(reason)} for name in EXTRACTORS}
     found: dict[str, Any] = {}
     if train or classifier.find(folder, dataset.name, data):
-        found["clf"] = measure(model, real, "clf", seed, wanted)
+        found["clf"] = measure(model, real, "clf", seed, options)
     else:
         found["clf"] = {"missing": "smoke budget"}
-    if inception or not weights.here(folder):
-        found["inception"] = measure(model, real, "inception", seed, wanted)
+    if inception or not weights.is_available(folder):
+        found["inception"] = measure(model, real, "inception", seed, options)
     else:
         found["inception"] = {"missing": NOT_ASKED}
     return found

@@ -16,9 +16,8 @@ from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate, cached
 
 FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
 
-Say = Callable[
-    [str, int], Progress
-]  # from what is counted, and how many there are, to a function that is told how many are done
+# Opens a progress bar: (what is counted, how many there are) -> a function that is told how many are done.
+OpenBar = Callable[[str, int], Progress]
 
 
 def quiet(_what: str, _total: int) -> Progress:
@@ -32,7 +31,7 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Real:
+class ReferenceImages:
     """The real side of every comparison on one data set.
 
     Attributes:
@@ -60,14 +59,14 @@ class Real:
             "digest": ex.digest,
         }
 
-    def moments(self, ex: Extractor, say: Say = quiet) -> Moments:
+    def moments(self, ex: Extractor, open_bar: OpenBar = quiet) -> Moments:
         def compute(partial: Path) -> Moments:
-            return of_images(self.images, ex, partial, say("real images", len(self.images)))
+            return of_images(self.images, ex, partial, open_bar("real images", len(self.images)))
 
         return cached_moments(self.folder / "fid" / "moments", self.key(ex), compute)
 
 
-def real_side(dataset: Dataset, data: str, n: int, folder: Path) -> Real:
+def reference_images(dataset: Dataset, data: str, n: int, folder: Path) -> ReferenceImages:
     """N real images, or all there are in the larger split; a subset is drawn with a fixed seed.
 
     Raises:
@@ -76,7 +75,7 @@ def real_side(dataset: Dataset, data: str, n: int, folder: Path) -> Real:
     if len(dataset.shape) != 3:
         raise Unavailable("vectors")
     split = max(reversed(dataset.splits), key=lambda s: min(n, len(dataset.x(s))))
-    return Real(dataset, data, split, images_of(dataset, split, n), folder)
+    return ReferenceImages(dataset, data, split, images_of(dataset, split, n), folder)
 
 
 def images_of(dataset: Dataset, split: str, n: int) -> Tensor:

@@ -48,20 +48,20 @@ def cached(folder: Path) -> Path:
 
 
 def find(folder: Path) -> Path:
-    """The file that runs load: the one that the user names, else the one in the data folder. It need not be
-    there.
+    """File that runs load: the one that the user names, else the one in the data folder; it may be
+    missing.
     """
     given = os.environ.get(VARIABLE)
     return Path(given).expanduser() if given else cached(folder)
 
 
-def here(folder: Path) -> bool:
+def is_available(folder: Path) -> bool:
     """Whether there is such a file. Downloads nothing, checks nothing."""
     return find(folder).is_file()
 
 
-def state(folder: Path) -> str:
-    """The same in words, with what to do."""
+def availability_text(folder: Path) -> str:
+    """Where they are, or what to do."""
     path = find(folder)
     if path.is_file():
         return f"{path} (verified when used)"
@@ -150,7 +150,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
         return Inception().parameter_shapes()
 
 
-def obtain(folder: Path, say: Callable[[str], object] = print) -> Path:
+def download(folder: Path, open_bar: Callable[[str], object] = print) -> Path:
     """Make sure that verified weights lie in the data folder; download them if they do not. Returns the file.
 
     Raises:
@@ -165,7 +165,7 @@ def obtain(folder: Path, say: Callable[[str], object] = print) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as temporary:
             for name, source in _sources().items():
-                say(f"FID weights: trying {name}")
+                open_bar(f"FID weights: trying {name}")
                 try:
                     parameters = load(source(Path(temporary)))
                 except (UserError, OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
@@ -193,6 +193,8 @@ def _sources() -> dict[str, Callable[[Path], Path]]:
 
 def download_shared(folder: Path) -> Path:
     path = folder / SHARED_NAME
+    if os.environ.get("DGCBENCH_OFFLINE"):
+        raise OSError("DGCBENCH_OFFLINE is set")
     with urllib.request.urlopen(SHARED_URL, timeout=TIMEOUT_SECONDS) as answer, open(path, "wb") as file:
         shutil.copyfileobj(answer, file)
     return path

@@ -77,7 +77,7 @@ def test_features_do_not_depend_on_the_batch(tmp_path):
 def test_saved_and_found_again_for_the_same_data_only(tmp_path):
     x, y = stripes(60)
     trained = classifier.train(x, y, x, y, data="0123")
-    trained.save(classifier.made_here(tmp_path, "0123"))
+    trained.save(classifier.trained_locally_path(tmp_path, "0123"))
     found = classifier.find(tmp_path, "own", "0123")
     assert found.info == trained.info
     assert all(np.array_equal(found.parameters[name], values) for name, values in trained.parameters.items())
@@ -105,7 +105,7 @@ def test_held_out_points():
 
 
 def test_a_damaged_file_is_made_again(tmp_path):
-    path = classifier.made_here(tmp_path, "0123")
+    path = classifier.trained_locally_path(tmp_path, "0123")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"nothing")
     assert classifier.find(tmp_path, "own", "0123") is None

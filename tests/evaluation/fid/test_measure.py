@@ -18,8 +18,8 @@ from benchmark.evaluation.fid import measure as fid_measure
 from benchmark.evaluation.fid import weights
 from benchmark.evaluation.fid.bounds import gaussian_images
 from benchmark.evaluation.fid.frechet import frechet_distance
-from benchmark.evaluation.fid.measure import Wanted, get_extractor, measure, measure_run
-from benchmark.evaluation.fid.real import Unavailable, images_of, of_images, real_side
+from benchmark.evaluation.fid.measure import FidOptions, get_extractor, measure, measure_run
+from benchmark.evaluation.fid.real import Unavailable, images_of, of_images, reference_images
 from benchmark.registry import Registry
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ SPEC = DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)
 def real(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     dataset = Registry().dataset("digits", folder)
-    return real_side(dataset, dataset_digest(dataset), 10_000, folder)
+    return reference_images(dataset, dataset_digest(dataset), 10_000, folder)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_the_real_side():
         shape = (1, 2, 2)
 
     for n, split, found in ((5, "test", 5), (10, "test", 10), (50, "train", 50), (100, "train", 60)):
-        side = real_side(Split(), "", n, None)
+        side = reference_images(Split(), "", n, None)
         assert (side.split, len(side.images)) == (split, found)
 
 
@@ -117,7 +117,7 @@ def test_a_subset_is_drawn_from_everywhere_and_always_the_same(real):
 
 
 def test_what_a_record_holds(bootstrap, real):
-    found = measure(bootstrap, real, "clf", 3, Wanted(clusters=True))
+    found = measure(bootstrap, real, "clf", 3, FidOptions(clusters=True))
     assert (found["n"], found["split"], found["singular"]) == (1797, "all", False)
     assert len(found["draws"]) == len(set(found["sample_seeds"])) == 3
     assert found["value"] == pytest.approx(np.mean(found["draws"]))
@@ -129,26 +129,26 @@ def test_what_a_record_holds(bootstrap, real):
     assert (floor["n"], ceiling["n"]) == (898, 1797)
     assert sum(cluster["n"] for cluster in found["per_cluster"]) == 1797
     assert all(cluster["value"] < ceiling["value"] for cluster in found["per_cluster"])
-    again = measure(bootstrap, real, "clf", 3, Wanted())
+    again = measure(bootstrap, real, "clf", 3, FidOptions())
     assert again["draws"] == found["draws"]
-    assert measure(bootstrap, real, "clf", 4, Wanted(draws=1))["draws"] != found["draws"][:1]
+    assert measure(bootstrap, real, "clf", 4, FidOptions(draws=1))["draws"] != found["draws"][:1]
 
 
 def test_clusters_that_are_mixed_up_are_far_from_their_images(bootstrap, real):
-    good = measure(bootstrap, real, "clf", 0, Wanted(draws=1, clusters=True))["per_cluster"]
+    good = measure(bootstrap, real, "clf", 0, FidOptions(draws=1, clusters=True))["per_cluster"]
     bootstrap.sample, sample = (
         lambda n, k=None: sample(n, None if k is None else (k + 1) % 10),
         bootstrap.sample,
     )
     try:
-        bad = measure(bootstrap, real, "clf", 0, Wanted(draws=1, clusters=True))["per_cluster"]
+        bad = measure(bootstrap, real, "clf", 0, FidOptions(draws=1, clusters=True))["per_cluster"]
     finally:
         bootstrap.sample = sample
     assert min(b["value"] for b in bad) > 5 * max(g["value"] for g in good)
 
 
 def test_stopped_draws_go_on(bootstrap, real, tmp_path, monkeypatch):
-    expected = measure(bootstrap, real, "clf", 1, Wanted())
+    expected = measure(bootstrap, real, "clf", 1, FidOptions())
     calls, of_samples = [], fid_measure.of_samples
 
     def stops(*arguments):
@@ -159,9 +159,9 @@ def test_stopped_draws_go_on(bootstrap, real, tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmark.evaluation.fid.measure.of_samples", stops)
     with pytest.raises(KeyboardInterrupt):
-        measure(bootstrap, real, "clf", 1, Wanted(), tmp_path)
+        measure(bootstrap, real, "clf", 1, FidOptions(), tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
-    assert measure(bootstrap, real, "clf", 1, Wanted(), tmp_path)["draws"] == expected["draws"]
+    assert measure(bootstrap, real, "clf", 1, FidOptions(), tmp_path)["draws"] == expected["draws"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -174,32 +174,32 @@ def test_what_another_model_left_is_not_gone_on_from(bootstrap, real, tmp_path, 
     dark.register_buffer("weights", torch.zeros(3))
     bright = Bootstrap(bootstrap.x, bootstrap.y)
     bright.register_buffer("weights", torch.ones(3))
-    wanted = Wanted(draws=1)
-    measure(dark, real, "clf", 1, wanted, tmp_path)
+    options = FidOptions(draws=1)
+    measure(dark, real, "clf", 1, options, tmp_path)
     assert len(list(tmp_path.glob("*.partial.npz"))) == 1
     assert (
-        measure(bright, real, "clf", 1, wanted, tmp_path)["draws"]
-        == measure(bright, real, "clf", 1, wanted)["draws"]
+        measure(bright, real, "clf", 1, options, tmp_path)["draws"]
+        == measure(bright, real, "clf", 1, options)["draws"]
     )
 
 
 def test_what_is_known_is_kept_and_only_the_rest_is_measured(bootstrap, real, monkeypatch):
-    first = measure(bootstrap, real, "clf", 1, Wanted(draws=1, clusters=True))
+    first = measure(bootstrap, real, "clf", 1, FidOptions(draws=1, clusters=True))
     drawn, of_samples = [], fid_measure.of_samples
     monkeypatch.setattr(
         "benchmark.evaluation.fid.measure.of_samples", lambda *a, **k: drawn.append(a) or of_samples(*a, **k)
     )
-    more = measure(bootstrap, real, "clf", 1, Wanted(), known=first)
+    more = measure(bootstrap, real, "clf", 1, FidOptions(), known=first)
     assert len(drawn) == 2
     assert more["draws"][:1] == first["draws"]
-    assert more["draws"] == measure(bootstrap, real, "clf", 1, Wanted())["draws"]
+    assert more["draws"] == measure(bootstrap, real, "clf", 1, FidOptions())["draws"]
     assert more["per_cluster"] == first["per_cluster"]
     assert (
-        len(measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=more)["draws"]) == 3
+        len(measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=more)["draws"]) == 3
     )  # nothing is thrown away
     drawn.clear()
     other = {**first, "n": 5, "draws": [0.0]}
-    assert measure(bootstrap, real, "clf", 1, Wanted(draws=1), known=other)["draws"] == first["draws"]
+    assert measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=other)["draws"] == first["draws"]
     assert len(drawn) == 1
 
 
@@ -211,7 +211,7 @@ def test_whatever_goes_wrong_is_a_reason_and_costs_no_run(bootstrap, real, monke
         raise error
 
     monkeypatch.setattr("benchmark.evaluation.fid.measure.of_samples", fails)
-    found = measure(bootstrap, real, "clf", 0, Wanted())
+    found = measure(bootstrap, real, "clf", 0, FidOptions())
     assert found == {
         "missing": f"{type(error).__name__}: {str(error).split(chr(10))[0] or 'no reason given'}"
     }
@@ -221,16 +221,16 @@ def test_whatever_goes_wrong_is_a_reason_and_costs_no_run(bootstrap, real, monke
 @pytest.mark.parametrize("shape", [(3, 8, 8), (8, 8), (1, 9, 9)])
 def test_samples_of_another_shape(bootstrap, real, monkeypatch, shape):
     monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.zeros(n, *shape))
-    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
+    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, FidOptions())["missing"]
     monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.zeros(n - 1, 1, 8, 8))
-    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
+    assert f"expected {(500, 1, 8, 8)}" in measure(bootstrap, real, "clf", 0, FidOptions())["missing"]
 
 
 def test_damaged_values_to_compare_with_are_made_again(bootstrap, real):
-    good = measure(bootstrap, real, "clf", 0, Wanted(draws=1))["references"]
+    good = measure(bootstrap, real, "clf", 0, FidOptions(draws=1))["references"]
     (path,) = (real.folder / "fid" / "references").glob("*.json")
     path.write_text(path.read_text()[:40])
-    assert measure(bootstrap, real, "clf", 0, Wanted(draws=1))["references"] == good
+    assert measure(bootstrap, real, "clf", 0, FidOptions(draws=1))["references"] == good
     assert json.loads(path.read_text()) == good
 
 
@@ -246,7 +246,7 @@ def test_the_distance_is_the_same_for_every_batch_size(real, ex):
 
 def test_samples_that_are_no_images_are_a_reason_not_a_crash(bootstrap, real, monkeypatch):
     monkeypatch.setattr(bootstrap, "sample", lambda n, cluster=None: torch.full((n, 1, 8, 8), float("nan")))
-    assert "NaN" in measure(bootstrap, real, "clf", 0, Wanted())["missing"]
+    assert "NaN" in measure(bootstrap, real, "clf", 0, FidOptions())["missing"]
 
 
 def test_without_weights_fid_says_so_and_fid_clf_is_there(bootstrap, real, tmp_path):

