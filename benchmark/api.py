@@ -51,7 +51,7 @@ OPTIONAL_ABILITIES = ("embed", "sample", "reconstruct")
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a model may know of a data set before it sees a point.
+    """Description of a data set: what a model may know before it sees a point.
 
     Attributes:
         name: the data set's name, e.g. "mnist".
@@ -166,7 +166,7 @@ class ClusteringModel(nn.Module, ABC):
 
     @abstractmethod
     def stages(self, x: Tensor) -> Iterable[Stage | Action]:
-        """What training consists of, in order.
+        """Stages and actions of training, in order.
 
         Args:
             x: all training points as they are stored, (N, *shape), uint8 or float32, on the model's device.
@@ -296,11 +296,12 @@ class Dataset(ABC):
         """Labels of a split, (N,), or None where there are none. Never shown to a model."""
 
     def known_digests(self) -> str:
-        """By what `data verify` recognises the right files."""
+        """Means by which `data verify` recognises the right files."""
         return "SHA-256 of the arrays" if self.digests else "none needed"
 
     def caveat(self) -> str | None:
-        """What a reader of results on these very files must know, e.g. that a copy is not exact; goes into
+        """Remark that a reader of results on these very files must know, e.g. that a copy is not exact; goes
+        into
         every record.
         """
         return None

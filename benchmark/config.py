@@ -64,7 +64,7 @@ def resolve(
 
 
 def _check_ranges(config: ModelConfig) -> None:
-    """What holds for every model by the meaning of a name; the rest is checked by its own config."""
+    """Check what holds for every model by the meaning of a name; the rest is checked by its own config."""
     for name, value in vars(config).items():
         if (name == "lr" or name.endswith("_lr")) and not value > 0:
             raise ValueError(f"{name} is {value}, expected a positive number")

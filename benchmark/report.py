@@ -72,7 +72,7 @@ def _page(results: Path, found: Runs) -> str:
 
 
 def _order(group: tuple[tuple[str, str, str], Runs]) -> tuple[str, bool, str, str]:
-    """By data set, the neutral protocol first."""
+    """Order of the sections: by data set, the neutral protocol first."""
     dataset, protocol, budget = group[0]
     return dataset, protocol != "neutral", protocol, budget
 
@@ -291,7 +291,7 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
 
 
 def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
-    """The commands that plan exactly these cells."""
+    """The commands that plan exactly these runs."""
     if protocol != "neutral":
         names = ",".join(sorted({r["key"]["model"] for r in records}))
         return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={names} BUDGET={budget}"

@@ -71,7 +71,7 @@ class CifarDataset(FileDataset):
         return self._caveat
 
     def _from_pickle(self, data: bytes, where: str) -> bytes:
-        """The same records in the layout of the binary files."""
+        """Records of the pickles in the layout of the binary files."""
         try:
             batch = ArraysOnly(io.BytesIO(data), encoding="latin1").load()
             columns = [np.asarray(batch[name], dtype=np.uint8)[:, None] for name in self.labels]

@@ -1,4 +1,4 @@
-"""What `python -m benchmark data` does: list, fetch, verify and show data sets."""
+"""Command `data`: list, fetch, verify and show data sets."""
 
 import argparse
 import sys

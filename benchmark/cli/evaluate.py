@@ -1,4 +1,4 @@
-"""What `evaluate`, `fid`, `fid-weights` and `fid-classifier` do: numbers of runs that have ended."""
+"""Commands `evaluate`, `fid`, `fid-weights` and `fid-classifier`: numbers of runs that have ended."""
 
 import argparse
 import sys

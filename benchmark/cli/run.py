@@ -1,4 +1,4 @@
-"""What `run` does. Imports on demand: a dry run or a wrong option needs little."""
+"""Command `run`. Imports on demand: a dry run or a wrong option needs little."""
 
 import argparse
 import contextlib

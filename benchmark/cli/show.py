@@ -1,4 +1,4 @@
-"""What `list`, `info` and `doctor` print."""
+"""Commands `list`, `info` and `doctor`."""
 
 import argparse
 import inspect

@@ -24,7 +24,7 @@ class State:
     Attributes:
         kind: a record's status; "running"; "pending" in a queue; or "lost": handed out, but nothing works on
         it any more.
-        detail: progress of a running run, why one waits, the error of one that failed.
+        detail: progress of a run, why one waits, the error of one that failed.
     """
 
     folder: Path

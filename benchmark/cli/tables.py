@@ -1,4 +1,4 @@
-"""What `tables` and `report` do."""
+"""Commands `tables` and `report`."""
 
 import argparse
 

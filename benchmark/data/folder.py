@@ -47,7 +47,7 @@ def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str
 
 
 def data_spec(dataset: Dataset) -> DataSpec:
-    """What models are told of a data set. Checks that its training points are what its class says they
+    """Description of a data set for models. Checks that its training points are what its class says they
     are.
     """
     x = dataset.x(dataset.splits[0])

@@ -40,7 +40,7 @@ class NpzDataset(Dataset):
 
 
 def name_of(path: Path) -> str:
-    """What an own file is called in tables and folders."""
+    """Name of an own file in tables and folders."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
 
 

@@ -28,7 +28,7 @@ SILHOUETTE_POINTS = 2000
 
 @dataclass(frozen=True)
 class Clustering:
-    """What a metric may look at.
+    """A clustering of points: all that a metric may look at.
 
     Attributes:
         log_q: (N, K) log q(y = k | x).

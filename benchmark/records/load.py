@@ -19,7 +19,7 @@ from benchmark.registry import Registry
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What a run's folder says about it, see `load_run`."""
+    """A run as its folder has it, see `load_run`."""
 
     folder: Path
     run: Run

@@ -48,7 +48,7 @@ class Run:
 
     @property
     def threads(self) -> int:
-        """Of torch and the numerical libraries: sums over several threads round differently."""
+        """Threads of torch and the numerical libraries: sums over several threads round differently."""
         return int(self.key["threads"])
 
     @property

@@ -43,7 +43,7 @@ def compared_metrics(record: Record) -> dict[str, Any]:
 
 
 def score(record: Record) -> float | None:
-    """What models are compared by: the accuracy among `compared_metrics`."""
+    """Score by which models are compared: the accuracy among `compared_metrics`."""
     value = compared_metrics(record).get("accuracy")
     return None if value is None else float(value)
 

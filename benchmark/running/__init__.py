@@ -1,1 +1,3 @@
-"""From a request to finished runs: planning, training, executing, and the processes or jobs that do it."""
+"""Running: from a request to finished runs, by planning, training, executing, and the processes or jobs that
+do it.
+"""

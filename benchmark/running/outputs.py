@@ -1,4 +1,4 @@
-"""What a run leaves beside its record: assignments, curves, embedding, and pictures as PNG and PDF."""
+"""Files that a run leaves beside its record: assignments, curves, embedding, and pictures as PNG and PDF."""
 
 import csv
 from pathlib import Path

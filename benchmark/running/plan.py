@@ -18,7 +18,7 @@ from benchmark.records.store import CONTINUED, find_record, read_record, roots
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for.
+    """A request: what the user asked for.
 
     Attributes:
         dataset: a name, or the path of an .npz file.
@@ -28,7 +28,7 @@ class Request:
         device: None for what the machine has.
         overrides: {model name: {hyper-parameter: text}}.
         clusters: K; None for the number of classes.
-        fid, fid_n: see `benchmark.running.execute.Run`.
+        fid, fid_n: see `benchmark.records.run.Run`.
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
         elsewhere: runs run on other machines, so that this one needs no GPU.
@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a request comes down to.
+    """A plan: what a request comes down to.
 
     Attributes:
         title: of the data set, for headings.

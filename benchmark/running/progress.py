@@ -1,4 +1,4 @@
-"""What the user sees while a sweep runs: a bar for the sweep and one for each running run, or plain lines in
+"""Progress of a sweep for the user: a bar for the sweep and one for each run in progress, or plain lines in
 a log.
 """
 
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from benchmark.records.run import Record, Run
 
-BARS = 16  # at most, one per running run
+BARS = 16  # at most, one per run in progress
 SLOT = "{desc:<34} {percentage:3.0f}% |{bar:20}| {elapsed} {postfix}"
 
 

@@ -22,7 +22,7 @@ REASONS = {
 
 @dataclass
 class FidColumn:
-    """What was measured with one extractor, N and version. Others stand in columns of their own, never in one
+    """Values measured with one extractor, N and version. Others stand in columns of their own, never in one
     mean.
 
     Attributes:

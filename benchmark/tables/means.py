@@ -150,7 +150,9 @@ def _explanations(title: str, protocol: str, budget: str, kind: str, splits: Seq
 def _exceptions(
     records: Sequence[Record], names: Mapping[str, str], left_out: int, skipped: Mapping[str, str]
 ) -> list[str]:
-    """What is not as in other rows: settings made by hand, runs left out or ended badly, mixed versions."""
+    """Notes on rows that differ from others: settings made by hand, runs left out or ended badly, mixed
+    versions.
+    """
     overrides = {names[r["digest"]]: r["overrides"] for r in records if r.get("overrides")}
     notes = [
         f"{name}: set by hand, not the budget's own: {_settings(given)}"

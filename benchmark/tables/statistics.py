@@ -1,5 +1,5 @@
-"""What n seeds can and cannot show. Knows only arrays of numbers; docs/statistics.md says why each method was
-chosen.
+"""Statistics of what n seeds can and cannot show. Knows only arrays of numbers; docs/statistics.md says why
+each method was chosen.
 
 Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model on one
 data set paired_test, holm                   is one model better than another on seed-matched runs?
@@ -193,5 +193,5 @@ def critical_difference(models: int, datasets: int) -> float:
 
 
 def _rng() -> np.random.Generator:
-    """The same resamples every time, so that equal records give equal tables."""
+    """Generator of the same resamples every time, so that equal records give equal tables."""
     return np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What a FID is to be compared with: a floor and a ceiling for every data set. Labels are read for the
+"""Floor and ceiling, what a FID is to be compared with, for every data set. Labels are read for the
 ceiling.
 """
 
@@ -23,7 +23,7 @@ GAUSSIAN_POINTS = 10_000
 def reference_values(
     real: ReferenceImages, ex: Extractor, target: Moments, compute: bool, open_bar: OpenBar = quiet
 ) -> dict[str, Any] | None:
-    """What a distance is to be compared with, kept in the data folder once it is known.
+    """Floor and ceiling of a distance, kept in the data folder once it is known.
 
     floor: real images against real images: those of the other split, or one half against the other where
     there is one only.

@@ -1,5 +1,5 @@
-"""What turns images into features: one of the two networks, with the digest that its numbers are told apart
-by.
+"""Extractors turn images into features: one of the two networks, with the digest that its numbers are told
+apart by.
 """
 
 import contextlib

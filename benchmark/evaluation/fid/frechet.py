@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Moments:
-    """What a Frechet distance needs to know of a set of features.
+    """Moments: all that a Frechet distance needs to know of a set of features.
 
     Attributes:
         n: number of samples.

@@ -62,7 +62,7 @@ class FidOptions:
 def get_extractor(
     name: str, real: ReferenceImages, device: torch.device, open_bar: OpenBar = quiet
 ) -> tuple[Extractor, dict[str, Any]]:
-    """An extractor, and what the record has to open_bar about it.
+    """An extractor, and what the record has to say about it.
 
     Raises:
         Unavailable: the weights are not on this machine, or the data have no labels to train a classifier on.
@@ -191,7 +191,7 @@ def measure(
 
 
 def _digest(model: ClusteringModel) -> str:
-    """Of everything that the model has learned, so that partial results of another model are not gone on
+    """Digest of the model's state, so that partial results of another model are not gone on
     from.
     """
     digest = hashlib.sha256()
@@ -258,7 +258,8 @@ def measure_run(
     inception: bool,
     train: bool,
 ) -> dict[str, Any]:
-    """What a run measures by itself, for its record: {extractor: see `measure`}; empty for a model that
+    """Measurements that a run makes by itself, for its record: {extractor: see `measure`}; empty for a model
+    that
     cannot sample.
 
     Args:

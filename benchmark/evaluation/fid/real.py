@@ -49,7 +49,7 @@ class ReferenceImages:
     folder: Path
 
     def key(self, ex: Extractor) -> dict[str, Any]:
-        """What the moments of the real images depend on."""
+        """Key of the moments of the real images: all that they depend on."""
         return {
             "version": FID_VERSION,
             "data": self.data,

@@ -112,7 +112,8 @@ def from_npz(data: bytes) -> Parameters:
 
 
 def from_shared(data: bytes) -> Parameters:
-    """From the shared file's state dict; its classifier head and its batch norms' scales, all of them 1, are
+    """Parameters from the shared file's state dict; its classifier head and its batch norms' scales, all of
+    them 1, are
     left out.
     """
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -125,7 +126,8 @@ def from_wheel(data: bytes) -> Parameters:
 
 
 def from_archive(data: bytes) -> Parameters:
-    """From the TorchScript archive: its tensors lie there as raw bytes, numbered in the order of our
+    """Parameters from the TorchScript archive: its tensors lie there as raw bytes, numbered in the order of
+    our
     layers.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -150,7 +152,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
         return Inception().parameter_shapes()
 
 
-def download(folder: Path, open_bar: Callable[[str], object] = print) -> Path:
+def download(folder: Path, tell: Callable[[str], object] = print) -> Path:
     """Make sure that verified weights lie in the data folder; download them if they do not. Returns the file.
 
     Raises:
@@ -165,7 +167,7 @@ def download(folder: Path, open_bar: Callable[[str], object] = print) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as temporary:
             for name, source in _sources().items():
-                open_bar(f"FID weights: trying {name}")
+                tell(f"FID weights: trying {name}")
                 try:
                     parameters = load(source(Path(temporary)))
                 except (UserError, OSError, http.client.HTTPException, subprocess.SubprocessError) as error:

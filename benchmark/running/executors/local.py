@@ -1,12 +1,12 @@
-"""Runs runs on this machine: one process per run, so that no crash, leak or hang of one touches another.
+"""Executor for this machine: one process per run, so that no crash, leak or hang of one touches another.
 
 The parent's side is `LocalExecutor`, the child's side is child.py. Between them:
     standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child
                       stops
     a progress pipe   one JSON line whenever the Trainer reads its losses
     log.txt           standard output and standard error of the child
-and for whoever else wants to know, the parent keeps `progress.json` in the folder of each running run: its
-last progress message, renewed every few seconds as a sign of life.
+and for whoever else wants to know, the parent keeps `progress.json` in the folder of each run in progress:
+its last progress message, renewed every few seconds as a sign of life.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from benchmark.running.executors import slurm_queue
 from benchmark.running.hold import only_sweep
 
 GRACE_SECONDS = 20.0  # from the request to stop, in which a checkpoint is written, to the kill
-ALIVE_SECONDS = 10.0  # between two signs of life of a running run
+ALIVE_SECONDS = 10.0  # between two signs of life of a run
 LOG_TAIL_LINES = 20
 STOPPED_BY = {signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP}
 
@@ -53,7 +53,7 @@ class _Running:
 
 
 class LocalExecutor:
-    """Runs runs in `jobs` processes at a time.
+    """Makes runs in `jobs` processes at a time.
 
     Args:
         time_limit: seconds a run may run before its whole process group is ended; None for no limit.

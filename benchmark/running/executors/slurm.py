@@ -206,7 +206,7 @@ class SlurmExecutor:
 
 
 class NodeTask:
-    """What an array task does on its node. submitit pickles it, calls it there, and calls `checkpoint` on
+    """Task of an array, on its node. submitit pickles it, calls it there, and calls `checkpoint` on
     SIGUSR2.
 
     Args:

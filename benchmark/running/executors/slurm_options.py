@@ -1,4 +1,4 @@
-"""What a user may ask of SLURM, from the command line or a TOML file, and the sbatch parameters that it
+"""Options that a user has on SLURM, from the command line or a TOML file, and the sbatch parameters that it
 becomes.
 """
 
@@ -73,7 +73,7 @@ class SlurmOptions:
         return total
 
     def device(self, asked: str | None) -> str:
-        """What runs compute on, where the user did not say: this machine's GPU, or its lack of one, means
+        """Device of the runs, where the user did not say: this machine's GPU, or its lack of one, means
         nothing.
         """
         return asked or ("cpu" if self.gpus in (None, "0") else "cuda")
@@ -122,7 +122,7 @@ class SlurmOptions:
         }
 
     def srun_arguments(self) -> list[str]:
-        """The same resources, on the command line of srun."""
+        """Resources as above, on the command line of srun."""
         named = {"partition": self.partition, "account": self.account, "qos": self.qos, **self.sbatch}
         if self.gpus not in (None, "0"):
             named["gpus-per-node"] = self.gpus
