@@ -135,49 +135,6 @@ def test_mnist_from_its_original_files(cli, real_data, tmp_path):
     assert "| train " in found.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("run", "--dataset", "minst"), "unknown data set 'minst'; did you mean mnist"),
-        (("run", "--models", "vada"), "unknown model 'vada'; did you mean vade"),
-        (("run", "--models", "vade", "--set", "lrr=1"), "did you mean lr"),
-        (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
-        (("run", "--set", "lr=1"), "open_bar which: --set MODEL.lr=1"),
-        (("run", "--models", "vade", "--set", "lr"), "expected [MODEL.]KEY=VALUE"),
-        (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
-        (("run", "--budget", "huge"), "invalid choice: 'huge'"),
-        (("run", "--jobs", "0"), "'0' was given, expected a whole number of at least 1"),
-        (("run", "--colour", "red"), "unrecognized arguments: --colour red"),
-        (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
-        (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
-        (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
-        (
-            ("run", "--models", "mpcc", "--dataset", "modes3"),
-            "can be used on 3 skewed modes (mpcc: its networks",
-        ),
-        (("tables", "--paper", "vade", "--study", "gmvae-k-m"), "ask for one at a time"),
-        (("info", "vad"), "did you mean vade"),
-        (("tables", "--results", "/nowhere"), "there are no records"),
-        (("run", "--fid-n", "3"), "3 was given, expected at least 4"),
-        (("fid", "results", "--extractors", ","), "no name was given, expected clf or inception"),
-        (("walk",), "invalid choice: 'walk'"),
-        ((), "required: command"),
-    ],
-)
-def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, arguments, message):
-    """In this process where it can be, for speed: the plan is made without a process of its own."""
-    from benchmark.cli import parser
-    from benchmark.running.plan import plan
-
-    monkeypatch.setattr("benchmark.running.plan.make_plan", plan)
-    try:
-        code = parser.main(list(arguments))
-    except SystemExit as exit_:
-        code = exit_.code
-    assert code == 1
-    assert message in capsys.readouterr().err
-
-
 def test_a_full_disk_while_tables_are_written(capsys, monkeypatch, tmp_path):
     def full(path, text):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -210,31 +167,6 @@ def test_a_damaged_record_is_named_and_nothing_is_lost(cli, tmp_path):
     assert found.returncode == 1
     assert str(path) in found.stderr
     assert len(path.read_text()) == 100
-
-
-def test_help_names_every_command_and_exit_code(cli):
-    found = cli("--help")
-    for word in ("run", "tables", "list", "info", "doctor", "exit codes"):
-        assert word in found.stdout
-
-
-def test_list_shows_models_data_sets_and_broken_plugins(cli, tmp_path):
-    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
-    found = cli("list", "--plugin", tmp_path / "broken.py")
-    assert found.returncode == 0
-    for name in ("vade", "kmeans", "digits", "mnist"):
-        assert f"| {name} " in found.stdout
-    assert "broken.py could not be loaded: ModuleNotFoundError" in found.stdout
-
-
-def test_doctor_and_info_of_data_sets(cli):
-    found = cli("doctor")
-    assert found.returncode == 0
-    assert "torch 2" in found.stdout
-    assert "train-images-idx3-ubyte.gz" in found.stdout
-    assert "DGCBENCH_DATA" in found.stdout
-    assert "1797 points" in cli("info", "digits").stdout
-    assert "not here" in cli("info", "mnist").stdout
 
 
 def test_the_parent_of_a_sweep_never_imports_torch(tmp_path):

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.files import write_atomically
 from benchmark.records.store import SCHEMA, all_records, find_record, read_record, roots, table, write_record
 
 RECORD = {
@@ -35,20 +34,6 @@ def test_a_record_of_schema_1_is_read_as_one_of_today(tmp_path):
     assert (found["overrides"], found["metrics_version"], found["digest"]) == ({"lr": 0.1}, 1, "abc")
     assert found["provenance"] == {"device": "cpu", "threads": 1, "runs_at_a_time": 2}
     assert "by_hand" not in found
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(

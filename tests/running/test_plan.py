@@ -1,14 +1,12 @@
 """Planning: what is run, what is done, what is stale, and why."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmark.errors import UserError
 from benchmark.records.store import write_record
-from benchmark.running.hold import only_sweep
 from benchmark.running.plan import Request, make_plan, plan, remaining, why_not_done
 
 
@@ -126,20 +124,3 @@ def test_own_data_without_labels_needs_a_number_of_clusters(tmp_path):
     with pytest.raises(UserError, match="fewer than the 40 clusters"):
         plan(Request(str(path), ("kmeans",), clusters=40))
     assert plan(Request(str(path), ("kmeans",), clusters=4)).runs[0].key["config"]["n_clusters"] == 4
-
-
-def test_two_sweeps_on_one_results_folder(tmp_path):
-    with (
-        only_sweep(tmp_path),
-        pytest.raises(UserError, match="another sweep is running"),
-        only_sweep(tmp_path),
-    ):
-        pass
-    with only_sweep(tmp_path):  # free again
-        pass
-
-
-def test_a_results_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="can't be written"), only_sweep(Path(tmp_path / "file" / "results")):
-        pass

@@ -16,7 +16,6 @@ from benchmark.data import dataset_digest
 from benchmark.data.own_file import NpzDataset
 from benchmark.evaluation.fid import measure as fid_measure
 from benchmark.evaluation.fid import weights
-from benchmark.evaluation.fid.bounds import gaussian_images
 from benchmark.evaluation.fid.frechet import frechet_distance
 from benchmark.evaluation.fid.measure import FidOptions, get_extractor, measure, measure_run
 from benchmark.evaluation.fid.real import Unavailable, images_of, of_images, reference_images
@@ -299,18 +298,3 @@ def test_a_model_that_cannot_sample_has_no_entry(real, tmp_path):
     kmeans = Registry().model("kmeans")
     model = kmeans(SPEC, kmeans.Config(n_clusters=10))
     assert measure_run(model, real.dataset, real.data, 0, tmp_path, 100, False, True) == {}
-
-
-def test_gaussian_images_have_the_moments_of_their_class():
-    rng = np.random.default_rng(0)
-    x = torch.from_numpy(
-        np.concatenate([rng.normal(m, 10, size=(500, 1, 2, 2)) for m in (60, 190)]).round().astype(np.uint8)
-    )
-    found = gaussian_images(x, np.repeat(["a", "b"], 500), 4000).flatten(1).double()
-    for group, target in (
-        (found[found.mean(dim=1) < 125], x[:500]),
-        (found[found.mean(dim=1) > 125], x[500:]),
-    ):
-        assert len(group) == pytest.approx(2000, abs=150)
-        np.testing.assert_allclose(group.mean(dim=0), target.flatten(1).double().mean(dim=0), atol=1)
-        np.testing.assert_allclose(torch.cov(group.T), torch.cov(target.flatten(1).double().T), atol=10)
