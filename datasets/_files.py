@@ -66,12 +66,12 @@ class FileDataset(Dataset):
         itself, where
             torchvision keeps some.
         files: what is needed.
-        by_hand: how to get the files that have no address.
+        how_to_get: how to get the files that have no address.
     """
 
     folders: tuple[str, ...]
     files: tuple[Remote, ...]
-    by_hand: str = ""
+    how_to_get: str = ""
 
     def __init__(self, folder: Path):
         super().__init__(folder)
@@ -100,7 +100,7 @@ class FileDataset(Dataset):
         place = self.folder / self.folders[0]
         names = ", ".join(file.name for file in absent)
         if not all(file.urls for file in absent):
-            return f"{names}; {self.by_hand}, and put into {place}"
+            return f"{names}; {self.how_to_get}, and put into {place}"
         homes = ", ".join(dict.fromkeys(file.urls[0].rsplit("/", 1)[0] for file in absent))
         return (
             f"{names}; `python -m benchmark data fetch {self.name}` downloads, or put into {place} (from"

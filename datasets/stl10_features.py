@@ -54,7 +54,7 @@ class Stl10Features(FileDataset):
     )
     folders: tuple[str, ...] = ("stl10_features", "stl10", "")
     files = (Remote(FEATURES),)
-    by_hand = (
+    how_to_get = (
         f"make it from the images ({IMAGES.urls[0]}, downloaded for you) with a network of yours "
         "(write_features in datasets/stl10_features.py)"
     )

@@ -25,7 +25,7 @@ class Tenx73k(FileDataset):
     preprocessing = "log2(1 + x) / largest; split by numpy's RandomState(0) (ClusterGAN)"
     folders = ("tenx73k", "10x_73k")
     files = (Remote("sub_set-720.mtx"), Remote("labels.txt"))
-    by_hand = (
+    how_to_get = (
         "no automatic download: take the folder data/10x_73k of ClusterGAN's data sets, linked from "
         "https://github.com/sudiptodip15/ClusterGAN (Google Drive)"
     )

@@ -91,7 +91,7 @@ def test_when_all_mirrors_fail_each_reason_is_said(tmp_path, server):
 
 def test_a_file_without_an_address(tmp_path):
     found = dataset(tmp_path)
-    found.by_hand = "ask the authors"
+    found.how_to_get = "ask the authors"
     with pytest.raises(
         UserError, match=r"can't be downloaded automatically: data.bin; ask the authors, and put into .*small"
     ):

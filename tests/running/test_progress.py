@@ -1,0 +1,22 @@
+"""What the user sees while a sweep runs."""
+
+from benchmark.records.run import Run
+from benchmark.running.progress import Progress
+
+
+def test_in_a_log_every_run_that_ends_is_one_line(capsys):
+    runs = [Run({"dataset": "digits", "model": "vade"}, seed, "digits", ()) for seed in range(3)]
+    progress = Progress(3, 2)
+    for run in runs:
+        progress.start(run)
+        progress.update(run, {"stage": "train", "done": 1, "total": 2, "losses": {"loss": 0.5}})
+    progress.end(runs[0], {"status": "ok", "wall_seconds": 12.3})
+    progress.end(runs[1], {"status": "diverged", "error": "loss is nan"})
+    progress.end(runs[2], {"status": "ok", "wall_seconds": 1.0})
+    progress.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "digits vade seed 0: ok, 12 s",
+        "digits vade seed 1: diverged: loss is nan",
+        "digits vade seed 2: ok, 1 s",
+    ]
