@@ -9,20 +9,22 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.evaluation.metrics import METRICS
 from benchmark.papers.published import Number, Paper, numbers
-from benchmark.papers.runs import Study
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import newest_per_config, rules_on
 from benchmark.tables import statistics
 from benchmark.tables.significance import LEVEL
 from benchmark.tables.table import DASH, Table, Value
+
+if TYPE_CHECKING:
+    from benchmark.papers.runs import Study
 
 MEMORY = "†"
 METRIC_NAMES = {
@@ -308,7 +310,7 @@ def _metric_text(number: Number) -> str:
     return name if number.split == "unknown" else f"{name}, {number.split}"
 
 
-def study_tables(wanted: Study, records: Sequence[Record]) -> list[Table]:
+def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
     """A table per budget: rows are variants on data sets, columns the study's metrics and the published
     number.
     """
@@ -324,7 +326,7 @@ def study_tables(wanted: Study, records: Sequence[Record]) -> list[Table]:
     return [_study_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
 
 
-def _study_table(wanted: Study, records: list[Record], budget: str) -> Table:
+def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
     published = [n for n in numbers() if n.paper == wanted.paper and n.table in wanted.tables]
     protocol, rule = wanted.paper.protocol, wanted.paper.rule
     split = "all" if protocol == "pooled" else "test"

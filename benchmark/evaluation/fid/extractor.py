@@ -3,14 +3,13 @@ apart by.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.evaluation.fid import weights
 from benchmark.evaluation.fid.inception import Inception
 
 INCEPTION_BATCH = 50  # fixed, since the order of summation in a network depends on it
@@ -42,10 +41,10 @@ class Extractor:
             return torch.cat([self.network(part) for part in images.to(self.device).split(self.batch_size)])
 
 
-def inception(path: Path, device: torch.device) -> Extractor:
-    """The network of the standard FID with the weights of a file, which is verified."""
-    network = Inception().load(weights.load(path)).to(device)
-    return Extractor("inception", weights.DIGEST, network, INCEPTION_BATCH, device)
+def inception(parameters: Mapping[str, np.ndarray], digest: str, device: torch.device) -> Extractor:
+    """The network of the standard FID with verified weights, and their digest."""
+    network = Inception().load(parameters).to(device)
+    return Extractor("inception", digest, network, INCEPTION_BATCH, device)
 
 
 def to_uint8(images: Tensor) -> Tensor:

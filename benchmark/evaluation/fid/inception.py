@@ -6,6 +6,8 @@ TensorFlow 1 did it, and scaled by (x - 128) / 128. Blocks and layers have the n
 tools share (pytorch-fid, Seitzer 2020).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -190,7 +192,7 @@ class Inception(nn.Module):
             shapes |= {f"{name}.{statistic}": (layer.out_channels,) for statistic in STATISTICS}
         return shapes
 
-    def load(self, parameters: dict[str, np.ndarray]) -> "Inception":
+    def load(self, parameters: Mapping[str, np.ndarray]) -> "Inception":
         """Take the published parameters, each batch norm folded into its convolution."""
         for name, layer in self.layers():
             weight = torch.from_numpy(parameters[f"{name}.conv.weight"]).double()

@@ -70,7 +70,8 @@ def get_extractor(
     if name == "inception":
         if not weights.is_available(real.folder):
             raise Unavailable("weights")
-        return extractor.inception(weights.find(real.folder), device), {}
+        parameters = weights.load(weights.find(real.folder))
+        return extractor.inception(parameters, weights.DIGEST, device), {}
     trained = classifier.find(real.folder, real.dataset.name, real.data) or _train_here(
         real, device, open_bar
     )
