@@ -37,6 +37,7 @@ class AeKMeans(ClusteringModel):
         restarts: int = 10  # of k-means
 
     presets = {"digits": {"batch_size": 100}}
+    hour = {"digits": {}, "image": {"epochs": 160, "min_steps": 3000}}  # on MNIST 19 s an epoch
     quick = {
         # the same autoencoders as VaDE's at this budget
         "digits": {"hidden": (500, 500, 1000), "epochs": 100},

@@ -158,7 +158,8 @@ def test_the_posteriors_start_narrow_after_whitening():
 
 def test_few_points_are_trained_on_for_the_least_number_of_steps():
     """500 points make 5 steps an epoch."""
-    plan = {item.name: item for item in make(min_pretrain_steps=70, min_steps=8, epochs=3, batch_size=100).stages(torch.rand(500, 1, 4, 4))}
+    model = make(min_pretrain_steps=70, min_steps=8, epochs=3, batch_size=100)
+    plan = {item.name: item for item in model.stages(torch.rand(500, 1, 4, 4))}
     assert (plan["pretrain"].steps, plan["train"].steps) == (70, 15)
 
 
