@@ -197,7 +197,7 @@ def test_the_constraint_lets_no_gradient_through_up_to_its_floor_and_all_of_it_a
 @pytest.mark.parametrize(("floor", "with_z_prior"), [(math.log(K), False), (0.0, True)])
 def test_the_gradient_of_a_step(floor, with_z_prior):
     """A step differentiates all four terms above the floor, and the first three below it."""
-    model = make(min_information=floor, mc_samples=2)
+    model = make(min_information=floor, mc_samples=2, annealing=0)
     y = torch.rand(20, 1, 4, 4)
     torch.manual_seed(5)
     terms = model.elbo_terms(y, 2)
@@ -212,13 +212,33 @@ def test_the_gradient_of_a_step(floor, with_z_prior):
 
 
 def test_annealing_raises_the_weight_of_the_reconstruction_from_one():
-    model = make(annealing=4, reconstruction_weight=16)
+    model = make(annealing=0.5, epochs=8, reconstruction_weight=16)
     weights = []
     for _ in range(6):
-        weights.append(16 * gmvae.annealed_share(model.epoch, 4, 16.0).item())
+        weights.append(16 * gmvae.annealed_share(model.epoch, model.annealing_epochs, 16.0).item())
         model.end_epoch()
     assert weights == pytest.approx([16 ** (i / 5) for i in range(1, 6)] + [16.0], rel=1e-6)
     assert gmvae.annealed_share(torch.zeros(()), 0, 16.0) == 1
+
+
+def test_images_with_few_pixels_weigh_as_if_they_had_more():
+    """16 pixels for 48 expected ones: three times the likelihood; with 8 expected ones, as it is."""
+    y = torch.rand(20, 1, 4, 4)
+    terms = {}
+    for values in (0, 8, 48):
+        model = make(min_values=values, reconstruction_weight=2)
+        torch.manual_seed(1)
+        terms[values] = model.elbo_terms(y, 1)
+    torch.testing.assert_close(terms[8], terms[0])
+    torch.testing.assert_close(terms[48]["reconstruction"], 3 * terms[0]["reconstruction"])
+    torch.testing.assert_close(terms[48]["conditional_prior"], terms[0]["conditional_prior"])
+
+
+def test_few_points_are_trained_on_for_the_least_number_of_steps():
+    """500 points make 5 steps an epoch; the annealing takes its share of all of them."""
+    model = make(batch_size=100, epochs=2, min_steps=60, annealing=0.5)
+    assert [stage.steps for stage in model.stages(torch.rand(500, 1, 4, 4))] == [60]
+    assert model.annealing_epochs == 6
 
 
 def test_gradients_reach_every_parameter_and_training_lowers_the_loss():
@@ -324,7 +344,8 @@ def test_the_five_modes_are_recovered(tmp_path):
         ({"hidden": ""}, "hidden is empty"),
         ({"mc_samples": 0}, "mc_samples is 0"),
         ({"reconstruction_weight": 0}, "reconstruction_weight is 0.0, expected a positive number"),
-        ({"annealing": -1}, "annealing is -1, expected 0 or more epochs"),
+        ({"annealing": 1.5}, "annealing is 1.5, expected a share of the epochs, from 0 to 1"),
+        ({"min_values": -1}, "min_values is -1, expected 0 or more"),
         ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
         ({"min_information": -0.1}, "min_information is -0.1, expected 0 to log K = 1.386"),
         ({"min_information": 1.4}, "min_information is 1.4, expected 0 to log K = 1.386"),

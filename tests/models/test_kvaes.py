@@ -234,6 +234,34 @@ def test_the_order_of_training():
     assert next(item.steps for item in plan if item.name == "discriminators") == 1
 
 
+def test_few_points_are_trained_on_for_the_least_number_of_steps():
+    plan = list(make(meta_iterations=1, min_pretrain_steps=70, min_vae_steps=50).stages(points()))
+    steps = {item.name: item.steps for item in plan if isinstance(item, Stage)}
+    assert (steps["pretrain"], steps["vaes"]) == (70, 50)
+
+
+def test_the_parts_start_as_the_clusters_of_all_vaes_codes():
+    """Three groups that no single VAE's code tells apart: VAE 0 sees one border between them and VAE 1 the other."""
+    model, x = make(start="mixture", mixture_fits=5, meta_iterations=1), points()
+    assert [item.name for item in model.stages(x)][:4] == ["share out", "pretrain", "mixture", "vaes"]
+    group = torch.arange(N) % 3
+    x = group[:, None] + 0.01 * points()
+
+    class OneBorderEach(nn.Module):
+        def forward(self, stack):
+            borders = torch.stack([(stack[0, :, 0] > 0.5).float(), (stack[1, :, 0] > 1.5).float(), torch.zeros(len(stack[2]))])
+            noise = 0.01 * (stack - stack.round())
+            return torch.cat([5 * borders[..., None] + noise, torch.zeros_like(noise)], dim=2)
+
+    model.encoder = OneBorderEach()
+    model.start_from_mixture(x)
+    owners = [model.assigned[group == i].unique().tolist() for i in range(3)]
+    assert sorted(owners) == [[0], [1], [2]]
+    for j in range(K):
+        assert model.parts[j, : model.sizes[j]].tolist() == (model.assigned == j).nonzero()[:, 0].tolist()
+    torch.testing.assert_close(model.alpha, torch.full((K,), 1 / 3))
+
+
 def test_k_means_is_a_special_case():
     """Appendix C of the paper: with a constant encoder without variance, an identity decoder and ideal discriminators every
     meta-iteration is one of Lloyd's algorithm."""

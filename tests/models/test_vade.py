@@ -13,6 +13,7 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.models import vade
+from benchmark.models._mixture import fit_mixture
 from benchmark.running.train import Trainer
 
 SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
@@ -120,7 +121,7 @@ def test_reconstruction_terms():
 
 def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     """Codes in groups far apart, each with correlated axes: the mixture must find the moments of the groups."""
-    model = make()
+    model = make(whiten=False)
     rng = np.random.default_rng(0)
     sizes = 100 * (1 + np.arange(K))
     shear = np.eye(model.config.latent) + np.eye(model.config.latent, k=1)
@@ -132,6 +133,34 @@ def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     np.testing.assert_allclose(model.pi_logits.softmax(0)[order].detach(), sizes / sizes.sum(), rtol=1e-4)
     np.testing.assert_allclose(model.u[order].detach(), [g.mean(0) for g in groups], atol=1e-3)
     np.testing.assert_allclose(model.log_lambda[order].exp().detach(), [g.var(0) + 1e-3 for g in groups], rtol=1e-3)
+
+
+def test_whitening_changes_neither_the_autoencoder_nor_the_clusters_and_makes_these_round():
+    model = make(latent=3)
+    x = torch.rand(400, 1, 4, 4)
+    with torch.no_grad():
+        before, codes = model.reconstruct(x), model.embed(x).double()
+        mixture = fit_mixture(codes, K, 2, "likelihood")
+        posteriors = mixture.log_joint(codes).softmax(dim=1)
+        whitened = model.whiten(mixture)
+        torch.testing.assert_close(model.reconstruct(x), before, rtol=1e-4, atol=1e-5)
+        new_codes = model.embed(x).double()
+    torch.testing.assert_close(whitened.log_joint(new_codes).softmax(dim=1), posteriors, rtol=0, atol=1e-3)
+    within = (whitened.weights[:, None, None] * whitened.covariances).sum(dim=0)
+    torch.testing.assert_close(within, torch.eye(3).double())
+
+
+def test_the_posteriors_start_narrow_after_whitening():
+    model = make(whiten=True)
+    model.fit_mixture(torch.rand(300, 1, 4, 4))
+    assert (model.log_var(model.trunk(torch.rand(5, 16))) == vade.START_LOG_VAR).all()
+
+
+def test_few_points_are_trained_on_for_the_least_number_of_steps():
+    """500 points make 5 steps an epoch."""
+    model = make(min_pretrain_steps=70, min_steps=8, epochs=3, batch_size=100)
+    plan = {item.name: item for item in model.stages(torch.rand(500, 1, 4, 4))}
+    assert (plan["pretrain"].steps, plan["train"].steps) == (70, 15)
 
 
 def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_in_pretraining():
@@ -169,12 +198,12 @@ def test_learning_rate_schedule():
 
 
 def test_the_weight_of_the_kl_divergence_warms_up_to_one():
-    model = make(kl_warmup=4, epochs=6, pretrain_epochs=0)
+    model = make(kl_warmup=2 / 3, epochs=6, pretrain_epochs=0)
     weights = []
     end_epoch = model.end_epoch
     model.end_epoch = lambda: (weights.append(model.kl_weight.item()), end_epoch())
     Trainer(model, torch.rand(300, 1, 4, 4), seed=0).run()
-    assert weights == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert weights == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
 
 
 def test_the_weight_of_the_kl_divergence_is_one_without_warm_up():
@@ -191,6 +220,12 @@ def test_points_near_a_component_belong_to_it():
         model.u.copy_(10 * torch.eye(K, model.config.latent))
         z = model.u[1] + torch.randn(50, model.config.latent)
     assert (model.log_responsibilities(z).argmax(dim=1) == 1).all()
+
+
+@pytest.mark.parametrize("override", [{"em_points": -1}, {"kl_warmup": 1.5}])
+def test_shares_and_numbers_out_of_range(override):
+    with pytest.raises(UserError, match=next(iter(override))):
+        make(**override)
 
 
 @pytest.mark.parametrize("override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}])
