@@ -9,13 +9,20 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch
 
-from ._mpcc_networks import Delivery, Discriminator, Encoder, Generator, Upsampling, discriminator_trunk
+from . import _gan_networks as gan
+from . import _mpcc_networks as resnet
+from ._adversarial import critic_loss, generator_loss, update
+from ._mpcc_networks import Delivery, Discriminator, Encoder, Upsampling
+from ._mpcc_prior import Mixture, latent_nll, mixture_log_posterior, negative_entropy
 
 PosteriorVariance = Literal["released", "exact"]
 LatentConstant = Literal["pi", "2pi"]
+LatentPer = Literal["value", "latent"]
+Networks = Literal["resnet", "dcgan", "mlp"]
 
 
 class MPCC(ClusteringModel):
@@ -56,26 +63,35 @@ class MPCC(ClusteringModel):
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        image_size: int = 32  # S, pixels of the networks' images: 8, 16 or 32; the data are resized
-        map_size: int = 8  # M, pixels to which the discriminator reduces an image, and from which the encoder goes on to M / 4
-        width: int = 12  # C; every block has 4 C channels
+        networks: Networks = "resnet"  # the paper's residual ones; DCGAN's; or fully connected ones
+        image_size: int = 32  # S, pixels of the resnet's images: 8, 16 or 32; the data are resized. The others keep their size
+        map_size: int = 8  # M, pixels to which the resnet discriminator reduces an image; the encoder goes on to M / 4
+        width: int = 12  # C of the resnet; every block has 4 C channels
+        delivery: Delivery = "embedding"  # how z and y reach the resnet generator's blocks
+        upsampling: Upsampling = "nearest"  # in the resnet generator
+        channels: tuple[int, ...] = (32, 64)  # of dcgan's convolutions, each halves the image
+        hidden: tuple[int, ...] = (512,)  # widths of the fully connected layers of dcgan and mlp
+        loss: Literal["hinge", "nonsaturating"] = "hinge"  # of the GAN
         latent: int = 24  # J, dimension of z
-        delivery: Delivery = "embedding"  # how z and y reach the generator's blocks
-        share_trunk: bool = True  # the encoder's first blocks are the discriminator's
-        normalise_encoder: bool = True  # spectral norm in the encoder's own layers
+        share_trunk: bool = True  # the encoder's first layers are the discriminator's
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
-        iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
+        iterations: int = 210_000  # each with d_steps + 1 + e_steps updates, or one simultaneous and e_steps - 1
+        epochs_at_most: int | None = None  # fewer iterations if they are more than so many passes over the data
         batch_size: int = 50  # real, and as many generated images, per update
+        simultaneous: bool = False  # one update of all networks on the same images, in place of one after the other
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration
-        lr: float = 2e-4  # of the networks' Adams
+        lr: float = 2e-4  # of the generator's Adam
+        d_lr: float = 2e-4  # of the discriminator's
+        e_lr: float = 2e-4  # of the encoder's
         prior_lr: float = 1.6e-3  # of the mixture's
+        beta1: float = 0.0  # of all Adams
         entropy_weight: float = 0.01  # of loss III
+        latent_per: LatentPer = "value"  # loss II's latent part is divided by the number of values of an image, or by J
         ema_decay: float = 0.9999  # of the averaged generator
         ema_start: int = 1000  # until this iteration the average is a copy
         standing_passes: int = 16  # over which the statistics of batch normalisation are averaged after training
         posterior_variance: PosteriorVariance = "released"  # of q(y | z)
-        upsampling: Upsampling = "nearest"  # in the generator
         latent_constant: LatentConstant = "pi"  # in loss II
         ema_reconstruction: bool = True  # reconstruct with the averaged generator
 
@@ -88,11 +104,15 @@ class MPCC(ClusteringModel):
             counts = ("width", "latent", "iterations", "batch_size", "d_steps", "e_steps", "standing_passes")
             if small := [name for name in counts if getattr(self, name) < 1]:
                 raise ValueError(f"{', '.join(small)} must be at least 1")
+            if min((*self.channels, *self.hidden), default=0) < 1 or not self.hidden:
+                raise ValueError(f"channels are {self.channels} and hidden {self.hidden}, expected widths of at least 1")
             if self.batch_size < 2:
                 raise ValueError("batch_size is 1, expected at least 2 for batch normalisation")
             chunks = (size // 4).bit_length()
             if self.delivery == "split" and self.latent % chunks:
                 raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
+            if self.simultaneous and self.d_steps > 1:
+                raise ValueError(f"d_steps is {self.d_steps}, expected 1 for simultaneous updates")
 
     _fashion = {"width": 24, "latent": 16, "delivery": "shared"}
     _omniglot = {"width": 16, "iterations": 120_000}
@@ -108,28 +128,24 @@ class MPCC(ClusteringModel):
         "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    # Small networks, fewer updates per iteration, higher learning rates, few latents, and an encoder of its own without spectral
-    # norm, which learns from the first step on: see docs/models/mpcc.md.
-    _quick = {
-        "width": 4,
-        "latent": 6,
-        "delivery": "embedding",
-        "share_trunk": False,
-        "normalise_encoder": False,
-        "map_size": 8,
-        "batch_size": 32,
-        "d_steps": 1,
-        "e_steps": 2,
-        "lr": 1e-3,
-        "prior_lr": 4e-3,
-        "ema_decay": 0.99,
-        "ema_start": 50,
-    }
+    _small = {
+        "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
+        "simultaneous": True, "d_steps": 1, "e_steps": 1, "batch_size": 64,
+        "lr": 1e-3, "d_lr": 2e-4, "e_lr": 1e-3, "prior_lr": 2e-3, "beta1": 0.5, "ema_decay": 0.99, "ema_start": 100,
+        "iterations": 4000, "epochs_at_most": 200,
+    }  # fmt: skip
     quick = {
-        "digits": {**_quick, "image_size": 8, "iterations": 1200},
-        "image": {**_quick, "image_size": 16, "d_steps": 3, "lr": 5e-4, "iterations": 1300},
-    }
-    smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
+        "digits": {
+            **_small, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "loss": "hinge", "latent": 10,
+            "e_steps": 2, "lr": 5e-4, "d_lr": 5e-4, "epochs_at_most": None, "iterations": 6000,
+        },
+        "image": _small,
+    }  # fmt: skip
+    smoke = {
+        "*": {
+            "channels": (4,), "hidden": (16,), "image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8,
+        }
+    }  # fmt: skip
 
     iteration: Tensor
     resize_h: Tensor
@@ -148,29 +164,51 @@ class MPCC(ClusteringModel):
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         c = config
-        channels, height, width = data.shape
-        for side, pixels in (("h", height), ("w", width)):
-            matrix = resizing(pixels, c.image_size)
+        for side, pixels in zip(("h", "w"), data.shape[1:], strict=True):
+            size = c.image_size if c.networks == "resnet" else pixels
+            matrix = resizing(pixels, size)
             self.register_buffer(f"resize_{side}", matrix)
-            restore = torch.linalg.pinv(matrix) if c.image_size >= pixels else resizing(c.image_size, pixels)
+            restore = torch.linalg.pinv(matrix) if size >= pixels else resizing(size, pixels)
             self.register_buffer(f"restore_{side}", restore)
-        self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
-        self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
-        trunk = self.discriminator.trunk
-        if not c.share_trunk:
-            trunk = discriminator_trunk(c.image_size, c.map_size, channels, c.width, c.normalise_encoder)
-        self.encoder = Encoder(trunk, c.map_size, c.width, c.latent, c.normalise_encoder)
+        self.generator, self.discriminator, self.encoder = self.resnets() if c.networks == "resnet" else self.small_networks()
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
-        self.generator_optimizer = _adam(self.generator, c.lr)
-        self.discriminator_optimizer = _adam(self.discriminator, c.lr)
-        self.encoder_optimizer = _adam(self.encoder, c.lr)
-        self.prior_optimizer = _adam(self.prior, c.prior_lr)
+        # simultaneously, a shared trunk has one update for both of its losses
+        encoder = self.encoder.head if c.simultaneous and c.share_trunk else self.encoder
+        self.generator_optimizer = _adam(self.generator, c.lr, c.beta1)
+        self.discriminator_optimizer = _adam(self.discriminator, c.d_lr, c.beta1)
+        self.encoder_optimizer = _adam(encoder, c.e_lr, c.beta1)
+        self.prior_optimizer = _adam(self.prior, c.prior_lr, c.beta1)
+
+    def resnets(self) -> tuple[nn.Module, Discriminator, Encoder]:
+        c, values = self.config, self.data.shape[0]
+        own, shared = (resnet.discriminator_trunk(c.image_size, c.map_size, values, c.width) for _ in range(2))
+        head = resnet.EncoderHead(c.map_size, c.width, c.latent)
+        return (
+            resnet.Generator(c.image_size, values, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling),
+            Discriminator(shared, resnet.DiscriminatorHead(c.width)),
+            Encoder(shared if c.share_trunk else own, head),
+        )
+
+    def small_networks(self) -> tuple[nn.Module, Discriminator, Encoder]:
+        """DCGAN's with batch norm in the discriminator, or fully connected ones with spectral norm there."""
+        c, shape = self.config, self.data.shape
+        channels = c.channels if c.networks == "dcgan" else ()
+        trunk = gan.trunk(shape, c.hidden, channels, "batch" if channels else "spectral")
+        head = nn.Linear(c.hidden[-1], 1)
+        layers = gan.generator(c.latent, shape, c.hidden, channels, lambda n, kind: resnet.class_norm(c.n_clusters, n, kind))
+        return (
+            gan.ConditionalSequential(*layers, nn.Tanh()),
+            Discriminator(trunk, head if channels else spectral_norm(head)),
+            Encoder(trunk if c.share_trunk else gan.trunk(shape, c.hidden, channels), nn.Linear(c.hidden[-1], 2 * c.latent)),
+        )
 
     def stages(self, x: Tensor) -> Iterator[Stage | Once]:
         c = self.config
-        yield Stage("train", self.step, c.iterations, c.d_steps * c.batch_size)
+        images, step = c.d_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
+        passes = c.iterations if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, images)
+        yield Stage("train", step, min(c.iterations, passes), images)
         yield Once("standing statistics", self.set_standing_statistics)
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
@@ -182,37 +220,69 @@ class MPCC(ClusteringModel):
         update(generator, self.generator_optimizer, self.prior_optimizer)
         latent, cluster, entropy = self.encoder_losses()
         update(latent + cluster + entropy, self.encoder_optimizer, self.prior_optimizer)
+        self.more_of_the_encoder()
+        return self.finish(discriminator, generator, latent, cluster, entropy)
+
+    def more_of_the_encoder(self) -> None:
         for _ in range(self.config.e_steps - 1):
             latent, _, _ = self.encoder_losses()
             update(latent, self.encoder_optimizer)
+
+    def finish(self, *losses: Tensor) -> dict[str, Tensor]:
+        """Average the generator, and name the losses."""
         self.update_ema()
-        return {
-            "discriminator": discriminator,
-            "generator": generator,
-            "latent": latent,
-            "cluster": cluster,
-            "entropy": entropy,
-        }
+        return dict(zip(("discriminator", "generator", "latent", "cluster", "entropy"), losses, strict=True))
+
+    def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
+        """One iteration: an update of everything on the same images, then e_steps - 1 of the encoder on others.
+
+        Generated images are made once and judged once. The generator's loss ends at them: what it says of them goes on
+        to G and the mixture in the backward pass of the other losses.
+        """
+        c, real = self.config, self.to_network(x)
+        z, y = self.prior.sample(len(real))
+        generated = self.generator(z, y)
+        images = generated.detach().requires_grad_()
+        if c.networks == "dcgan":  # batch norm: real and generated images each with statistics of their own
+            features, of_real = self.discriminator.trunk(images), self.discriminator.trunk(real)
+        else:
+            features, of_real = self.discriminator.trunk(torch.cat([images, real])).chunk(2)
+        scores = self.discriminator.score(features)
+        generator = generator_loss(scores, c.loss)
+        (pull,) = torch.autograd.grad(generator, images, retain_graph=True)
+        discriminator = critic_loss(self.discriminator.score(of_real), scores, c.loss)
+        code = self.encoder.code(features) if c.share_trunk else self.encoder(generated.detach())
+        latent, cluster, entropy = self.code_losses(z, y, *code)
+        optimizers = (self.generator_optimizer, self.discriminator_optimizer, self.encoder_optimizer, self.prior_optimizer)
+        update(discriminator + latent + cluster + entropy, *optimizers, at=(generated, pull))
+        self.more_of_the_encoder()
+        return self.finish(discriminator, generator, latent, cluster, entropy)
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
         """Loss I, discriminator's side, of images (B, C, S, S)."""
         with torch.no_grad():
             fake = self.generator(*self.prior.sample(self.config.batch_size))
         scores = self.discriminator(torch.cat([fake, real]))
-        return hinge_loss(scores[len(fake) :], scores[: len(fake)])
+        return critic_loss(scores[len(fake) :], scores[: len(fake)], self.config.loss)
 
     def generator_loss(self) -> Tensor:
         """Loss I, generator's side."""
-        return -self.discriminator(self.generator(*self.prior.sample(self.config.batch_size))).mean()
+        return generator_loss(self.discriminator(self.generator(*self.prior.sample(self.config.batch_size))), self.config.loss)
 
     def encoder_losses(self) -> tuple[Tensor, Tensor, Tensor]:
         """Loss II, its part for z and its part for y, and loss III."""
         z, y = self.prior.sample(self.config.batch_size)
         with torch.no_grad():
             x = self.generator(z, y)
-        m, l = self.encoder(x)
+        return self.code_losses(z, y, *self.encoder(x))
+
+    def code_losses(self, z: Tensor, y: Tensor, m: Tensor, l: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, of latents (B, J) and (B,), and of what the encoder makes of their images."""
         constant = math.log(math.pi if self.config.latent_constant == "pi" else 2 * math.pi)
-        latent = latent_nll(z, m, l, constant) / x[0].numel()
+        values = z.shape[1]
+        if self.config.latent_per == "value":
+            values = self.data.shape[0] * len(self.resize_h) * len(self.resize_w)
+        latent = latent_nll(z, m, l, constant) / values
         cluster = F.nll_loss(self.log_posterior(z), y)
         return latent, cluster, self.config.entropy_weight * negative_entropy(self.prior.v)
 
@@ -220,15 +290,17 @@ class MPCC(ClusteringModel):
     def update_ema(self) -> None:
         """Average parameters and buffers of the generator; a copy of them in the first `ema_start` iterations."""
         keep = torch.where(self.iteration < self.config.ema_start, 0.0, self.config.ema_decay)
-        source, average = self.generator.state_dict().values(), self.ema_generator.state_dict().values()
-        for value, mean in zip(source, average, strict=True):
-            mean.lerp_(value, 1 - keep)
+        pairs = zip(self.generator.state_dict().values(), self.ema_generator.state_dict().values(), strict=True)
+        values, means = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)  # no counters
+        difference = torch._foreach_sub(values, means)
+        torch._foreach_mul_(difference, 1 - keep)
+        torch._foreach_add_(means, difference)
         self.iteration += 1
 
     def set_standing_statistics(self) -> None:
         c = self.config
         for network in (self.ema_generator, self.generator):
-            network.set_standing_statistics(self.prior.sample(c.batch_size) for _ in range(c.standing_passes))
+            gan.set_standing_statistics(network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes)))
 
     def to_network(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> (B, C, S, S) in [-1, 1]."""
@@ -282,63 +354,11 @@ class MPCC(ClusteringModel):
         }
 
 
-class Mixture(nn.Module):
-    """p(y) p(z | y): K Gaussians, all equally likely, with means mu and log-variances v (K, J)."""
-
-    def __init__(self, n_clusters: int, latent: int, sigma: float):
-        super().__init__()
-        self.sigma = sigma
-        self.mu = nn.Parameter(nn.init.orthogonal_(torch.empty(n_clusters, latent)))
-        self.v = nn.Parameter(torch.ones(n_clusters, latent))
-
-    def std(self) -> Tensor:
-        """(K, J) s of the samples."""
-        return (0.5 * self.v).exp() + self.sigma
-
-    def sample(self, n: int, cluster: int | None = None) -> tuple[Tensor, Tensor]:
-        """z (n, J) and y (n,), of one cluster or of all; differentiable in mu and v."""
-        k, device = len(self.mu), self.mu.device
-        y = torch.randint(k, (n,), device=device) if cluster is None else torch.full((n,), cluster, device=device)
-        mu, std = self.mu[y], self.std()[y]
-        return torch.addcmul(mu, std, torch.randn_like(mu)), y
-
-
-def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Of the discriminator's scores (B,)."""
-    return (1 - real).relu().mean() + (1 + fake).relu().mean()
-
-
-def latent_nll(z: Tensor, m: Tensor, l: Tensor, constant: float) -> Tensor:
-    """Mean of -log N(z; m, diag e^l), all (B, J), with `constant` in place of log 2 pi."""
-    return 0.5 * ((z - m).square() * (-l).exp() + l + constant).sum(dim=1).mean()
-
-
-def mixture_log_posterior(z: Tensor, mu: Tensor, variance: Tensor) -> Tensor:
-    """(B, K) log q(y | z) of z (B, J) under equally likely Gaussians with means and variances (K, J)."""
-    squares = (z[:, None] - mu).square() / variance  # (B, K, J)
-    return (-0.5 * (variance.log() + squares).sum(dim=2)).log_softmax(dim=1)
-
-
-def negative_entropy(v: Tensor) -> Tensor:
-    """-H per cluster and dimension of Gaussians with log-variances v (K, J), without sigma_0."""
-    return -0.5 * (v + math.log(2 * math.pi) + 1).mean()
-
-
 def resizing(pixels: int, size: int) -> Tensor:
     """(size, pixels) matrix that resizes a row of values as Pillow's bilinear filter does."""
     square = torch.eye(pixels)[None, None]
     return F.interpolate(square, size=(size, pixels), mode="bilinear", antialias=True)[0, 0]
 
 
-def update(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """A step of each optimizer; the gradient is computed for their parameters only."""
-    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    loss.backward(inputs=parameters)
-    for optimizer in optimizers:
-        optimizer.step()
-
-
-def _adam(module: nn.Module, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=lr, betas=(0.0, 0.999), fused=True)
+def _adam(module: nn.Module, lr: float, beta1: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=lr, betas=(beta1, 0.999), fused=True)
