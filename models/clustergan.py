@@ -8,17 +8,21 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float, draw_seed, hard_assignment
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float, batches_per_epoch, draw_seed, hard_assignment
+from benchmark.pictures import image_sheet
 
-from ._clustergan_checks import measure, pictures
+from ._adversarial import AdversarialLoss, critic_loss, generator_loss, gradient_penalty, update
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
-from ._gan_networks import generator, trunk
+from ._gan_networks import CriticNorm, generator, trunk
 from ._kmeans_rule import kmeans_centres, nearest
 
 SIGMA = {"clustergan": 0.1, "infogan": 1.0, "wgan_onehot": 0.1, "wgan_normal": 0.15}  # of z_n, as released
 KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
 DECODED_POINTS = 500  # ... or to their decoded latents
+DIAGNOSED = 1000  # training points that `diagnose` looks at, of which ...
+DIAGNOSED_BY_DECODING = 100  # ... so many are reconstructed
 
 
 class ClusterGAN(ClusteringModel):
@@ -58,7 +62,7 @@ class ClusterGAN(ClusteringModel):
     @dataclass(frozen=True)
     class Config(ModelConfig):
         variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = "clustergan"  # which of the paper's GANs
-        loss: Literal["wgan-gp", "vanilla"] = "wgan-gp"  # adversarial loss
+        loss: AdversarialLoss = "wgan-gp"  # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
         latent: int = 30  # d_n, dimension of z_n
         sigma: float | None = None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
         beta_n: float = 10.0  # weight of the mean squared error of z_n; 0 also takes z_n out of the codes
@@ -68,17 +72,22 @@ class ClusterGAN(ClusteringModel):
         channels: tuple[int, ...] = (64, 128)  # of the convolutions of image networks, each halves the image; empty: none
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
+        critic_norm: CriticNorm = "none"  # in the critic's trunk: batch or spectral norm, which take the penalty's place
+        share_trunk: bool = False  # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
+        simultaneous: bool = False  # one update of all networks on the same images, in place of one after the other
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
-        lr: float = 1e-4  # of both Adams
+        epochs_at_most: int | None = None  # fewer steps if they are more than so many passes over the data
+        lr: float = 1e-4  # of generator's and encoder's Adam
+        critic_lr: float = 1e-4  # of the critic's
+        beta2: float = 0.9  # of both; the first beta is 0.5
         decode: bool = False  # also assign by backprop decoding: K restarts of many steps for every point
         decode_steps: int = 5000  # Adam steps of a restart
         decode_loss: Literal["released", "paper"] = "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
         decode_penalty: float = 10.0  # weight of the second term
         decode_lr: float = 0.01  # of Adam on z_n
         decode_box: float = 0.6  # z_n is clipped to [-box, box]
-        decode_tolerance: float = 0.0  # a restart ends when 50 steps lower its loss by less than this share; 0: never
 
         def __post_init__(self) -> None:
             sizes = (self.latent, self.critic_steps, self.batch_size, self.steps, self.decode_steps)
@@ -86,6 +95,10 @@ class ClusterGAN(ClusteringModel):
                 raise ValueError("latent, hidden, channels, critic_steps, batch_size, steps and decode_steps must be at least 1")
             if min(self.decode_lr, self.decode_box, 1.0 if self.sigma is None else self.sigma) <= 0:
                 raise ValueError("sigma, decode_lr and decode_box must be positive")
+            if self.simultaneous and (self.loss == "wgan-gp" or self.critic_steps > 1):
+                raise ValueError("simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating")
+            if self.loss == "wgan-gp" and self.critic_norm == "batch":
+                raise ValueError("loss=wgan-gp is for a critic without batch norm: its penalty is that of each point")
 
     presets = {
         "mnist": {},
@@ -96,17 +109,19 @@ class ClusterGAN(ClusteringModel):
         "tenx73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
-    quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands
+    _small = {
+        "latent": 10, "sigma": 0.2, "channels": (32, 64), "hidden": (512,), "loss": "nonsaturating", "critic_norm": "batch",
+        "share_trunk": True, "simultaneous": True, "critic_steps": 1, "lr": 1e-3, "critic_lr": 2e-4, "beta2": 0.999,
+        "steps": 5000, "epochs_at_most": 200, "decode_steps": 60, "decode_lr": 0.02,
+    }  # fmt: skip
+    quick = {
         "digits": {
-            "latent": 10, "sigma": 0.2, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 2200,
-            "decode": True, "decode_steps": 60, "decode_lr": 0.02,
+            **_small, "channels": (), "hidden": (256, 256), "loss": "hinge", "critic_norm": "spectral", "share_trunk": False,
+            "lr": 5e-4, "critic_lr": 5e-4, "beta2": 0.9, "steps": 8000, "epochs_at_most": None, "decode": True,
         },
-        "image": {
-            "latent": 10, "sigma": 0.2, "channels": (16, 32), "hidden": (256,), "critic_steps": 2, "lr": 1e-3, "steps": 2000,
-            "decode_steps": 60, "decode_lr": 0.02,
-        },
+        "image": _small,
         "vector": {
-            "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
+            "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "critic_lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
         },
     }  # fmt: skip
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
@@ -120,19 +135,21 @@ class ClusterGAN(ClusteringModel):
         c, k = config, config.n_clusters
         self.sigma = SIGMA[c.variant] if c.sigma is None else c.sigma
         channels = c.channels if data.kind == "image" else ()
-        self.generator = generator(c.latent + k, data.shape, c.hidden, channels, c.batch_norm, data.value_range is not None)
-        self.critic_trunk = trunk(data.shape, c.hidden, channels)
-        self.critic_head = nn.Linear(c.hidden[-1], 1)
-        critic = [*self.critic_trunk.parameters(), *self.critic_head.parameters()]
-        inverse = [*self.generator.parameters()]
-        if c.variant == "clustergan":
+        norm = (lambda features, of_rank: of_rank(features)) if c.batch_norm else None
+        end = [] if data.value_range is None else [nn.Sigmoid()]
+        self.generator = nn.Sequential(*generator(c.latent + k, data.shape, c.hidden, channels, norm), *end)
+        self.critic_trunk = trunk(data.shape, c.hidden, channels, c.critic_norm)
+        head = nn.Linear(c.hidden[-1], 1)
+        self.critic_head = spectral_norm(head) if c.critic_norm == "spectral" else head
+        critic, inverse = [self.critic_trunk, self.critic_head], [self.generator]
+        if c.variant == "clustergan" and not c.share_trunk:
             self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
-            inverse += self.encoder.parameters()
-        elif c.variant == "infogan":
-            self.code_head = nn.Linear(c.hidden[-1], k)
-            critic += self.code_head.parameters()
-        self.optimizer = torch.optim.Adam(inverse, lr=c.lr, betas=(0.5, 0.9), fused=True)  # of G and E
-        self.critic_optimizer = torch.optim.Adam(critic, lr=c.lr, betas=(0.5, 0.9), fused=True)
+            inverse.append(self.encoder)
+        elif self.has_encoder:
+            self.code_head = nn.Linear(c.hidden[-1], k + (c.latent if c.variant == "clustergan" else 0))
+            critic.append(self.code_head)
+        self.optimizer = _adam(inverse, c.lr, c.beta2)  # of G and E
+        self.critic_optimizer = _adam(critic, c.critic_lr, c.beta2)
         free = c.latent + (k if c.variant == "wgan_normal" else 0)
         self.register_buffer("decode_start", 0.1 * torch.randn(k, free))
         encoded = c.hidden[-1] if c.variant != "clustergan" else k if c.beta_n == 0 else c.latent + k
@@ -145,7 +162,9 @@ class ClusterGAN(ClusteringModel):
 
     def stages(self, x: Tensor) -> Iterator[Stage | Once]:
         c = self.config
-        yield Stage("train", self.step, c.steps, c.critic_steps * c.batch_size)
+        points, step = c.critic_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
+        passes = c.steps if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
+        yield Stage("train", step, min(c.steps, passes), points)
         yield Once("kmeans", lambda: self.fit_kmeans(x))
 
     # Training
@@ -179,28 +198,53 @@ class ClusterGAN(ClusteringModel):
         if c.loss == "wgan-gp":
             eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
             losses["penalty"] = c.penalty * gradient_penalty(self.critic, x, generated, eps)
-        total = sum_of(losses)
-        if c.variant == "infogan":
-            total = total + c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(generated)), cluster)
-        self.critic_optimizer.zero_grad()
-        total.backward()
-        self.critic_optimizer.step()
+        codes = self.code_losses(generated, z, cluster) if self.shares_trunk else {}
+        update(sum_of(losses | codes), self.critic_optimizer)
         return losses
 
     def generator_step(self, n: int) -> dict[str, Tensor]:
-        c = self.config
         z, cluster = self.sample_prior(n)
         x = self.generator(z)
-        losses = {"generator": generator_loss(self.critic(x), c.loss)}
+        losses = {"generator": generator_loss(self.critic(x), self.config.loss), **self.code_losses(x, z, cluster)}
+        update(sum_of(losses), self.optimizer)
+        return losses
+
+    def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update of all networks on the same images: generated once, judged and encoded once.
+
+        The losses of G end at its images: what they say of them goes on to G in the backward pass of the others.
+        """
+        c = self.config
+        z, cluster = self.sample_prior(len(x))
+        generated = self.generator(z)
+        images = generated.detach().requires_grad_()
+        if c.critic_norm == "batch":  # with statistics of their own
+            features, of_data = self.critic_trunk(images), self.critic_trunk(x)
+        else:
+            features, of_data = self.critic_trunk(torch.cat([images, x])).chunk(2)
+        on_generated, on_data = self.critic_head(features).squeeze(1), self.critic_head(of_data).squeeze(1)
+        codes = self.code_losses(images, z, cluster, features)
+        generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
+        (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)
+        update(sum_of({"critic": critic, **codes}), self.critic_optimizer, self.optimizer, at=(generated, pull))
+        return {"critic": critic, "generator": generator, **codes}
+
+    def code_losses(self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
+        """Weighted losses of what the encoder makes of x = G(z); none without one.
+
+        Args:
+            features: of x in the critic's trunk, if they have been computed already.
+        """
+        c = self.config
+        if not self.has_encoder:
+            return {}
+        if not self.shares_trunk:
+            code = self.encoder(x)
+        else:
+            code = self.code_head(self.critic_trunk(x) if features is None else features)
+        losses = {"z_c": c.beta_c * F.cross_entropy(code[:, -c.n_clusters :], cluster)}
         if c.variant == "clustergan":
-            code, logits = self.encode(x)
-            losses["z_n"] = c.beta_n * F.mse_loss(code, z[:, : c.latent])
-            losses["z_c"] = c.beta_c * F.cross_entropy(logits, cluster)
-        elif c.variant == "infogan":
-            losses["z_c"] = c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(x)), cluster)
-        self.optimizer.zero_grad()
-        sum_of(losses).backward(inputs=self.optimizer.param_groups[0]["params"])  # not of the critic, which stays as it is
-        self.optimizer.step()
+            losses["z_n"] = c.beta_n * F.mse_loss(code[:, : c.latent], z[:, : c.latent])
         return losses
 
     @torch.no_grad()
@@ -222,9 +266,15 @@ class ClusterGAN(ClusteringModel):
         """Whether there is an E_c, which `categorical` needs."""
         return self.config.variant in ("clustergan", "infogan")
 
+    @property
+    def shares_trunk(self) -> bool:
+        """Whether the encoder is a head on the critic's trunk, and trains that as well."""
+        return self.config.variant == "infogan" or (self.config.variant == "clustergan" and self.config.share_trunk)
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
-        z_n, logits = self.encoder(x).split([self.config.latent, self.config.n_clusters], dim=1)
+        code = self.code_head(self.critic_trunk(x)) if self.shares_trunk else self.encoder(x)
+        z_n, logits = code.split([self.config.latent, self.config.n_clusters], dim=1)
         return z_n, logits
 
     def embed(self, x: Tensor) -> Tensor:
@@ -250,9 +300,9 @@ class ClusterGAN(ClusteringModel):
         kept = torch.eye(c.n_clusters, device=x.device)[:, : c.latent + c.n_clusters - free]  # empty for a normal prior
         found = decode(
             lambda z: self.generator(z * units), x, self.decode_start, kept, loss=LOSSES[c.decode_loss],
-            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box, tolerance=c.decode_tolerance,
+            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box,
         )  # fmt: skip
-        return Decoded(found.z * units, found.loss, found.restart, found.steps)
+        return Decoded(found.z * units, found.loss, found.restart)
 
     def _rules(self, decode: Callable[[Tensor], Decoded]) -> dict[str, Callable[[Tensor], Tensor]]:
         """The rules on a float batch, the default first."""
@@ -264,7 +314,7 @@ class ClusterGAN(ClusteringModel):
             "decode_kmeans": lambda x: nearest(decode(x).z, self.decoded_centres),
         }
         order = {
-            "clustergan": ["kmeans", "argmax", "decode", "decode_kmeans"],
+            "clustergan": ["argmax", "kmeans", "decode", "decode_kmeans"],
             "infogan": ["argmax", "kmeans", "decode", "decode_kmeans"],
             "wgan_onehot": ["decode", "decode_kmeans", "kmeans"],
             "wgan_normal": ["decode_kmeans", "kmeans"],
@@ -305,35 +355,54 @@ class ClusterGAN(ClusteringModel):
         z_c = F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(z_n.dtype)
         return self.generator(torch.cat([z_n if self.config.beta_n else torch.zeros_like(z_n), z_c], dim=1))
 
+    @torch.no_grad()
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        return measure(self, x)
+        """How well the encoder, and decoding, invert the generator, beside the signs of collapse that every record has.
 
+        critic_gap: mean D(x) - mean D(G(z)); with the gradient penalty an estimate of the Wasserstein distance.
+        z_n_error: mean squared error of E_n(G(z)) in units of the variance of z_n: 1 if E_n knows nothing.
+        encoded_error: mean |x - G(E(x))| per value, of random training points.
+        decoded_error, decoded_clipped: the same by decoding, and the share of z_n on a side of the box.
+        decoded_as_encoded: share of points that decoding and argmax E_c put into the same cluster.
+        """
+        c = self.config
+        points = as_float(x[torch.randperm(len(x), device=x.device)[:DIAGNOSED]])
+        some = points[:DIAGNOSED_BY_DECODING]
+        z, _ = self.sample_prior(len(points))
+        generated = self.generator(z)
+        found: dict[str, Any] = {"critic_gap": (self.critic(points).mean() - self.critic(generated).mean()).item()}
+        if c.variant == "clustergan":
+            if c.beta_n:
+                found["z_n_error"] = (self.encode(generated)[0] - z[:, : c.latent]).square().mean().item() / self.sigma**2
+            found["encoded_error"] = (self.reconstruct(some) - some).abs().mean().item()
+        if c.decode:
+            decoded = self.decode(some)
+            z_n = decoded.z[:, : self.decode_start.shape[1]] * 0.1 / self.sigma
+            found["decoded_error"] = (self.generator(decoded.z) - some).abs().mean().item()
+            found["decoded_clipped"] = (z_n.abs() >= 0.999 * c.decode_box).float().mean().item()
+            if self.has_encoder:
+                same = self.categorical(some).argmax(dim=1) == decoded.restart
+                found["decoded_as_encoded"] = same.float().mean().item()
+        return found
+
+    @torch.no_grad()
     def draw(self, x: Tensor) -> dict[str, Figure]:
-        return pictures(self, x)
-
-
-# Losses
-
-
-def critic_loss(on_data: Tensor, on_generated: Tensor, kind: str) -> Tensor:
-    """What D minimises, of D(x) and D(G(z)) (B,): E D(G(z)) - E D(x), or the cross-entropy of telling them apart."""
-    if kind == "wgan-gp":
-        return on_generated.mean() - on_data.mean()
-    return F.softplus(-on_data).mean() + F.softplus(on_generated).mean()
-
-
-def generator_loss(on_generated: Tensor, kind: str) -> Tensor:
-    """What G minimises, of D(G(z)) (B,): -E D(G(z)), or -E log sigmoid D(G(z)) (non-saturating)."""
-    return -on_generated.mean() if kind == "wgan-gp" else F.softplus(-on_generated).mean()
-
-
-def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor, generated: Tensor, eps: Tensor) -> Tensor:
-    """E (|grad D(x^)| - 1)^2 at x^ = eps x + (1 - eps) G(z); eps is (B,), or (1,) for the same in the whole batch."""
-    eps = eps.view(-1, *[1] * (x.ndim - 1))
-    between = (eps * x + (1 - eps) * generated).requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+        """reconstructions.png: training images as they are, encoded and decoded."""
+        if self.data.kind != "image":
+            return {}
+        points = as_float(x[torch.randperm(len(x), device=x.device)[:12]])
+        rows = {"x": points}
+        if self.config.variant == "clustergan":
+            rows["E"] = self.reconstruct(points)
+        if self.config.decode:
+            rows["decoded"] = self.generator(self.decode(points).z)
+        return {"reconstructions": image_sheet(list(rows.values()), list(rows))}
 
 
 def sum_of(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
+
+
+def _adam(modules: list[nn.Module], lr: float, beta2: float) -> torch.optim.Adam:
+    parameters = [p for module in modules for p in module.parameters()]
+    return torch.optim.Adam(parameters, lr=lr, betas=(0.5, beta2), fused=True)
