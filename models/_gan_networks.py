@@ -20,9 +20,7 @@ class ConditionalBatchNorm(nn.Module):
         norm: the class of the normalisation, for h (B, channels, H, W) or (B, channels).
     """
 
-    def __init__(
-        self, channels: int, to_channels: Callable[[], nn.Module], norm: type[nn.Module] = nn.BatchNorm2d
-    ):
+    def __init__(self, channels: int, to_channels: Callable[[], nn.Module], norm: type[nn.Module] = nn.BatchNorm2d):
         super().__init__()
         self.norm, self.gain, self.bias = norm(channels, affine=False), to_channels(), to_channels()
 
@@ -32,11 +30,15 @@ class ConditionalBatchNorm(nn.Module):
         return torch.addcmul(bias, h, gain)
 
 
-class ConditionalSequential(nn.Sequential):
+class ConditionalSequential(nn.Module):
     """Layers in a row, whose `ConditionalBatchNorm`s also see the condition: x = G(z, y)."""
 
+    def __init__(self, *layers: nn.Module):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
-        for layer in self:
+        for layer in self.layers:
             h = layer(h, condition) if isinstance(layer, ConditionalBatchNorm) else layer(h)
         return h
 
@@ -73,7 +75,7 @@ def generator(
             layers.append(nn.ConvTranspose2d(before, width, 4, stride=2, padding=1, output_padding=odd))  # type: ignore[arg-type]
             if i < len(channels) - 1:
                 layers += after(width, nn.BatchNorm2d)
-    return initialised(layers)
+    return _initialised(layers)
 
 
 def trunk(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], norm: CriticNorm = "none") -> nn.Sequential:
@@ -91,7 +93,7 @@ def trunk(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], 
     for i, (before, width) in enumerate(itertools.pairwise((flat, *hidden))):
         first = not channels and i == 0
         layers += [nn.Linear(before, width), *_batch_norm(nn.BatchNorm1d(width), norm, first), nn.LeakyReLU(0.2)]
-    initialised(layers)
+    _initialised(layers)
     if norm == "spectral":
         layers = [spectral_norm(layer) if isinstance(layer, (nn.Linear, nn.Conv2d)) else layer for layer in layers]
     return nn.Sequential(*layers)
@@ -101,7 +103,7 @@ def _batch_norm(module: nn.Module, norm: CriticNorm, first: bool) -> list[nn.Mod
     return [module] if norm == "batch" and not first else []
 
 
-def initialised(layers: list[nn.Module]) -> list[nn.Module]:
+def _initialised(layers: list[nn.Module]) -> list[nn.Module]:
     """The layers with weights from N(0, 0.02^2) and biases 0, as in DCGAN."""
     for layer in layers:
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):

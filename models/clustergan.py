@@ -1,6 +1,6 @@
 """ClusterGAN with backprop decoding (Mukherjee, Asnani, Lin and Kannan, AAAI 2019), and the GANs that it is compared with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,17 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, as_float, batches_per_epoch, draw_seed, hard_assignment
+from benchmark.api import (
+    ClusteringModel,
+    DataSpec,
+    ModelConfig,
+    Once,
+    Stage,
+    as_float,
+    batches_per_epoch,
+    draw_seed,
+    hard_assignment,
+)
 from benchmark.pictures import image_sheet
 
 from ._adversarial import AdversarialLoss, critic_loss, generator_loss, gradient_penalty, update
@@ -141,7 +151,8 @@ class ClusterGAN(ClusteringModel):
         self.critic_trunk = trunk(data.shape, c.hidden, channels, c.critic_norm)
         head = nn.Linear(c.hidden[-1], 1)
         self.critic_head = spectral_norm(head) if c.critic_norm == "spectral" else head
-        critic, inverse = [self.critic_trunk, self.critic_head], [self.generator]
+        critic: list[nn.Module] = [self.critic_trunk, self.critic_head]
+        inverse: list[nn.Module] = [self.generator]
         if c.variant == "clustergan" and not c.share_trunk:
             self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
             inverse.append(self.encoder)
@@ -403,6 +414,6 @@ def sum_of(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
 
 
-def _adam(modules: list[nn.Module], lr: float, beta2: float) -> torch.optim.Adam:
+def _adam(modules: Sequence[nn.Module], lr: float, beta2: float) -> torch.optim.Adam:
     parameters = [p for module in modules for p in module.parameters()]
     return torch.optim.Adam(parameters, lr=lr, betas=(0.5, beta2), fused=True)
