@@ -62,7 +62,9 @@ class Gmm(ClusteringModel):
     def fit_mixture(self, x: Tensor) -> None:
         points = self.map_batches(self.embed, x).cpu().numpy()
         c = self.config
-        mixture = GaussianMixture(c.n_clusters, n_init=c.restarts, reg_covar=c.reg_covar, max_iter=200, random_state=draw_seed())
+        mixture = GaussianMixture(
+            c.n_clusters, n_init=c.restarts, reg_covar=c.reg_covar, max_iter=200, random_state=draw_seed()
+        )
         mixture.fit(points)
         for name in ("weights", "means", "precisions_cholesky"):
             getattr(self, name).copy_(torch.from_numpy(getattr(mixture, f"{name}_")))

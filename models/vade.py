@@ -119,9 +119,9 @@ class VaDE(ClusteringModel):
         """Set pi, u and lambda to weights, means and variances of a Gaussian mixture fitted by EM to all codes m."""
         codes = self.map_batches(self.embed, x).cpu().numpy()
         c = self.config
-        mixture = GaussianMixture(c.n_clusters, n_init=c.em_restarts, reg_covar=1e-3, max_iter=200, random_state=draw_seed()).fit(
-            codes
-        )
+        mixture = GaussianMixture(
+            c.n_clusters, n_init=c.em_restarts, reg_covar=1e-3, max_iter=200, random_state=draw_seed()
+        ).fit(codes)
         self.pi_logits.copy_(torch.from_numpy(mixture.weights_).log())
         self.u.copy_(torch.from_numpy(mixture.means_))
         self.log_lambda.copy_(torch.from_numpy(mixture.covariances_).diagonal(dim1=1, dim2=2).log())
