@@ -233,7 +233,7 @@ class ClusterGAN(ClusteringModel):
             features, of_data = self.critic_trunk(images), self.critic_trunk(x)
         else:
             features, of_data = self.critic_trunk(torch.cat([images, x])).chunk(2)
-        on_generated, on_data = self.critic_head(features).squeeze(1), self.critic_head(of_data).squeeze(1)
+        on_generated, on_data = self.critic_head(torch.cat([features, of_data])).squeeze(1).chunk(2)
         codes = self.code_losses(images, z, cluster, features)
         generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
         (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)

@@ -247,10 +247,10 @@ class MPCC(ClusteringModel):
             features, of_real = self.discriminator.trunk(images), self.discriminator.trunk(real)
         else:
             features, of_real = self.discriminator.trunk(torch.cat([images, real])).chunk(2)
-        scores = self.discriminator.score(features)
-        generator = generator_loss(scores, c.loss)
+        on_generated, on_data = self.discriminator.score(torch.cat([features, of_real])).chunk(2)
+        generator = generator_loss(on_generated, c.loss)
         (pull,) = torch.autograd.grad(generator, images, retain_graph=True)
-        discriminator = critic_loss(self.discriminator.score(of_real), scores, c.loss)
+        discriminator = critic_loss(on_data, on_generated, c.loss)
         code = self.encoder.code(features) if c.share_trunk else self.encoder(generated.detach())
         latent, cluster, entropy = self.code_losses(z, y, *code)
         optimizers = (self.generator_optimizer, self.discriminator_optimizer, self.encoder_optimizer, self.prior_optimizer)

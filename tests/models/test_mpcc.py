@@ -1,5 +1,7 @@
 """MPCC: who updates what, what an iteration is, images of other sizes, and a whole run."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,7 @@ def test_who_updates_what(spied):
     model, seen = spied
     with torch.no_grad():  # components as different as in the middle of a run: at first some gradients are nearly nothing
         model.prior.v.copy_(torch.randn(K, J))
+        model.discriminator.head.linear.bias.fill_(3.0)  # real images are beyond the hinge: else this bias has no gradient
     for _ in range(3):
         model.step(torch.rand(32, 1, 8, 8))
     updates = seen[-9:]
@@ -113,15 +116,81 @@ def test_an_encoder_with_a_trunk_of_its_own():
     assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in own)
 
 
-@pytest.mark.parametrize("share_trunk", [True, False])
-def test_an_encoder_without_spectral_norm_leaves_the_discriminators_layers_alone(share_trunk):
-    """Spectrally normalised layers have a buffer u."""
-    model = make(share_trunk=share_trunk, normalise_encoder=False)
-    normalised = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name.endswith(".u")}
-    encoder = {name for name in normalised if name.startswith("encoder")}
-    assert encoder == set()  # a shared trunk is listed under the discriminator
-    assert {f"discriminator.{part}" for part in ("linear", "block.conv1", "trunk.0.conv1")} <= normalised
-    assert hasattr(model.encoder.trunk[0].conv1, "u") == share_trunk
+SMALL_NETWORKS = {
+    "dcgan": {"networks": "dcgan", "loss": "nonsaturating"},
+    "mlp": {"networks": "mlp", "loss": "hinge", "share_trunk": False},
+}
+
+
+def make_small(networks, **overrides):
+    return make(**SMALL_NETWORKS[networks], channels="4", hidden="16", d_steps=1, e_steps=1, simultaneous=True, **overrides)
+
+
+@pytest.mark.parametrize("networks", SMALL_NETWORKS)
+def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(networks):
+    """Loss I trains G and, through z, the mixture; its counterpart D; loss II E, a shared trunk and, through z alone, the
+    mixture. Each computed by a copy of the model."""
+    model = make_small(networks)
+    with torch.no_grad():
+        model.prior.v.copy_(torch.randn(K, J))
+    adversary, inverse, x = copy.deepcopy(model), copy.deepcopy(model), torch.rand(8, 1, 8, 8)
+    loss, real = model.config.loss, model.to_network(x)
+    torch.manual_seed(3)
+    fake = adversary.generator(*adversary.prior.sample(8))
+    g = mpcc.generator_loss(adversary.discriminator(fake), loss)
+    torch.manual_seed(3)
+    z, y = inverse.prior.sample(8)
+    images = fake.detach()
+    if networks == "dcgan":
+        features, of_real = (inverse.discriminator.trunk(part) for part in (images, real))
+    else:
+        features, of_real = inverse.discriminator.trunk(torch.cat([images, real])).chunk(2)
+    on_generated, on_data = inverse.discriminator.score(torch.cat([features, of_real])).chunk(2)
+    d = mpcc.critic_loss(on_data, on_generated, loss)
+    code = inverse.encoder.code(features) if networks == "dcgan" else inverse.encoder(images)
+    parts = inverse.code_losses(z, y, *code)
+    g.backward()
+    (d + sum(parts)).backward()
+    torch.manual_seed(3)
+    losses = model.simultaneous_step(x)
+    for name, expected in zip(losses, (d, g, *parts), strict=True):
+        torch.testing.assert_close(losses[name], expected.detach(), msg=name)
+    seen = set()
+    for (name, p), a, b in zip(model.named_parameters(), adversary.parameters(), inverse.parameters(), strict=True):
+        part = name.split(".")[0]
+        if part == "ema_generator":
+            assert p.grad is None
+            continue
+        expected = a.grad if part == "generator" else a.grad + b.grad if part == "prior" else b.grad
+        assert expected.abs().sum() > 0 or "bias" in name, name
+        torch.testing.assert_close(p.grad, expected, rtol=1e-4, atol=1e-6, msg=name)
+        seen.add(part)
+    assert seen == {"generator", "discriminator", "encoder", "prior"}
+
+
+@pytest.mark.parametrize("networks", SMALL_NETWORKS)
+def test_a_simultaneous_iteration_is_one_update_of_each_and_more_of_the_encoder(networks):
+    model = make_small(networks) if networks == "dcgan" else make(**SMALL_NETWORKS["mlp"], simultaneous=True, d_steps=1, e_steps=3)
+    for _ in range(2):
+        model.simultaneous_step(torch.rand(8, 1, 8, 8))
+    steps = {
+        name: {int(s["step"]) for s in getattr(model, f"{name}_optimizer").state.values()}
+        for name in ("generator", "discriminator", "encoder", "prior")
+    }
+    assert steps == {"generator": {2}, "discriminator": {2}, "encoder": {2 if networks == "dcgan" else 6}, "prior": {2}}
+    shared = {id(p) for p in model.encoder.trunk.parameters()} & {
+        id(p) for group in model.encoder_optimizer.param_groups for p in group["params"]
+    }
+    assert bool(shared) == (networks == "mlp")  # a shared trunk is moved by the discriminator's Adam alone
+
+
+def test_small_data_are_not_passed_over_too_often():
+    spec = DataSpec("some", (1, 8, 8), (0.0, 1.0), 40)
+    lengths = {}
+    for most in (None, 3, 1000):
+        model = make(spec, epochs_at_most=most, iterations=100, d_steps=1, batch_size=8)
+        lengths[most] = next(iter(model.stages(torch.zeros(40, 1, 8, 8)))).steps
+    assert lengths == {None: 100, 3: 15, 1000: 100}
 
 
 class NoSynchronisation(TorchDispatchMode):
@@ -140,15 +209,21 @@ class NoSynchronisation(TorchDispatchMode):
         self.names = set()
 
 
-@pytest.mark.parametrize("delivery", ["split", "shared", "embedding"])
-def test_the_iteration_never_waits_for_the_device(delivery):
-    model, x = make(delivery=delivery), torch.rand(32, 1, 8, 8)
-    model.step(x)  # the optimizers make their states in their first step
+@pytest.mark.parametrize("kind", ["split", "shared", "embedding", *SMALL_NETWORKS])
+def test_the_iteration_never_waits_for_the_device(kind):
+    model, x = make_small(kind) if kind in SMALL_NETWORKS else make(delivery=kind), torch.rand(32, 1, 8, 8)
+    (train, _) = model.stages(x)
+    train.step(x)  # the optimizers make their states in their first step
     with NoSynchronisation() as seen:
-        model.step(x)
-    assert {"convolution", "_fused_adam_"} <= seen.names
+        train.step(x)
+    assert {"addmm", "_fused_adam_"} <= seen.names
     with pytest.raises(AssertionError, match="_local_scalar_dense in a step"), NoSynchronisation():
         x.sum().item()
+
+
+def floats(network):
+    """Parameters and buffers, without the counters of batch normalisation."""
+    return [t for t in network.state_dict().values() if t.is_floating_point()]
 
 
 def test_averaged_generator():
@@ -156,9 +231,9 @@ def test_averaged_generator():
     x, averages = torch.rand(32, 1, 8, 8), []
     for i in range(5):
         model.step(x)
-        now = [t.clone() for t in model.generator.state_dict().values()]
+        now = [t.clone() for t in floats(model.generator)]
         averages = now if i < 2 else [0.75 * a + 0.25 * n for a, n in zip(averages, now, strict=True)]
-        for found, expected in zip(model.ema_generator.state_dict().values(), averages, strict=True):
+        for found, expected in zip(floats(model.ema_generator), averages, strict=True):
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
@@ -258,8 +333,8 @@ def test_well_separated_clusters_are_recovered():
     x, y = patches(100)
     spec = DataSpec("patches", (1, 8, 8), (0.0, 1.0), len(x))
     start(0, "init")
-    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32, "normalise_encoder": False}
-    values |= {"lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
+    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32}
+    values |= {"lr": 2e-3, "d_lr": 2e-3, "e_lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
     model = mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()}))
     Trainer(model, x, seed=0).run()
     model.eval()
