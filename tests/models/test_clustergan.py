@@ -94,6 +94,60 @@ def test_each_step_changes_its_own_networks_alone(variant, loss):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if n.split(".")[0] in inverse)
 
 
+@pytest.mark.parametrize("small", [{"share_trunk": True, "critic_norm": "batch"}, {"critic_norm": "spectral"}])
+def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
+    """The generator's losses train G, and E or its head; the critic's D and a trunk that it shares. By copies of the model."""
+    model = make(**SIMULTANEOUS, **small)
+    adversary, inverse, x, shared = copy.deepcopy(model), copy.deepcopy(model), points(40), "share_trunk" in small
+    torch.manual_seed(3)
+    losses = model.simultaneous_step(x)
+    torch.manual_seed(3)
+    z, cluster = adversary.sample_prior(40)
+    fake = adversary.generator(z)
+    codes = adversary.code_losses(fake, z, cluster)
+    # a second pass would be a second power iteration, so that the loss is computed with the other copy's networks
+    images = fake.detach().requires_grad_()
+    if shared:
+        on_generated, on_data = inverse.critic(images), inverse.critic(x)
+    else:
+        on_generated, on_data = inverse.critic(torch.cat([images, x])).chunk(2)
+    g = clustergan.generator_loss(on_generated, "nonsaturating")
+    d = clustergan.critic_loss(on_data, on_generated, "nonsaturating")
+    again = inverse.code_losses(images.detach(), z, cluster)
+    expected = {"critic": d, "generator": g, **codes}
+    assert set(losses) == set(expected)
+    for name in losses:
+        torch.testing.assert_close(losses[name], expected[name], msg=name)
+    (pull,) = torch.autograd.grad(g, images, retain_graph=True)
+    torch.autograd.backward([fake, *codes.values()], [pull, *[None] * len(codes)])
+    (d + sum(again.values())).backward()
+    for (name, p), a, b in zip(model.named_parameters(), adversary.parameters(), inverse.parameters(), strict=True):
+        right = a.grad if name.split(".")[0] == "generator" else b.grad
+        assert right.abs().sum() > 0 or "bias" in name, name
+        torch.testing.assert_close(p.grad, right, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_small_data_are_not_passed_over_too_often():
+    lengths = {}
+    for most in (None, 3, 1000):
+        model = make(epochs_at_most=most, steps=100, critic_steps=1, batch_size=8)
+        lengths[most] = next(iter(model.stages(torch.zeros(40, 1, 8, 8)))).steps
+    assert lengths == {None: 100, 3: 15, 1000: 100}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"simultaneous": True, "critic_steps": 1}, "loss=hinge or nonsaturating"),
+        ({"simultaneous": True, "loss": "hinge"}, "critic_steps=1"),
+        ({"critic_norm": "batch"}, "its penalty is that of each point"),
+    ],
+)
+def test_settings_that_exclude_each_other(override, message):
+    with pytest.raises(UserError, match=message):
+        make(**override)
+
+
 @pytest.mark.parametrize(("points_given", "critic_steps"), [(200, 5), (203, 5), (64, 1), (3, 5)])
 def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(points_given, critic_steps):
     model = make(critic_steps=critic_steps, batch_norm="false")
