@@ -9,20 +9,18 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch
 
-from . import _gan_networks as gan
-from . import _mpcc_networks as resnet
 from ._adversarial import critic_loss, generator_loss, update
-from ._mpcc_networks import Delivery, Discriminator, Encoder, Upsampling
+from ._gan_networks import set_standing_statistics
+from ._mpcc_build import Networks, Resize, build_resnets, build_small
+from ._mpcc_networks import Delivery, Upsampling
 from ._mpcc_prior import Mixture, latent_nll, mixture_log_posterior, negative_entropy
 
 PosteriorVariance = Literal["released", "exact"]
 LatentConstant = Literal["pi", "2pi"]
 LatentPer = Literal["value", "latent"]
-Networks = Literal["resnet", "dcgan", "mlp"]
 
 
 class MPCC(ClusteringModel):
@@ -148,10 +146,6 @@ class MPCC(ClusteringModel):
     }  # fmt: skip
 
     iteration: Tensor
-    resize_h: Tensor
-    resize_w: Tensor
-    restore_h: Tensor
-    restore_w: Tensor
 
     @classmethod
     def unsuitable(cls, data: DataSpec) -> str | None:
@@ -164,13 +158,9 @@ class MPCC(ClusteringModel):
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         c = config
-        for side, pixels in zip(("h", "w"), data.shape[1:], strict=True):
-            size = c.image_size if c.networks == "resnet" else pixels
-            matrix = resizing(pixels, size)
-            self.register_buffer(f"resize_{side}", matrix)
-            restore = torch.linalg.pinv(matrix) if size >= pixels else resizing(size, pixels)
-            self.register_buffer(f"restore_{side}", restore)
-        self.generator, self.discriminator, self.encoder = self.resnets() if c.networks == "resnet" else self.small_networks()
+        resnets = c.networks == "resnet"
+        self.resize = Resize(data.shape[1:], (c.image_size, c.image_size) if resnets else data.shape[1:])
+        self.generator, self.discriminator, self.encoder = (build_resnets if resnets else build_small)(c, data.shape)
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
@@ -181,29 +171,6 @@ class MPCC(ClusteringModel):
         self.encoder_optimizer = _adam(encoder, c.e_lr, c.beta1)
         self.prior_optimizer = _adam(self.prior, c.prior_lr, c.beta1)
 
-    def resnets(self) -> tuple[nn.Module, Discriminator, Encoder]:
-        c, values = self.config, self.data.shape[0]
-        own, shared = (resnet.discriminator_trunk(c.image_size, c.map_size, values, c.width) for _ in range(2))
-        head = resnet.EncoderHead(c.map_size, c.width, c.latent)
-        return (
-            resnet.Generator(c.image_size, values, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling),
-            Discriminator(shared, resnet.DiscriminatorHead(c.width)),
-            Encoder(shared if c.share_trunk else own, head),
-        )
-
-    def small_networks(self) -> tuple[nn.Module, Discriminator, Encoder]:
-        """DCGAN's with batch norm in the discriminator, or fully connected ones with spectral norm there."""
-        c, shape = self.config, self.data.shape
-        channels = c.channels if c.networks == "dcgan" else ()
-        trunk = gan.trunk(shape, c.hidden, channels, "batch" if channels else "spectral")
-        head = nn.Linear(c.hidden[-1], 1)
-        layers = gan.generator(c.latent, shape, c.hidden, channels, lambda n, kind: resnet.class_norm(c.n_clusters, n, kind))
-        return (
-            gan.ConditionalSequential(*layers, nn.Tanh()),
-            Discriminator(trunk, head if channels else spectral_norm(head)),
-            Encoder(trunk if c.share_trunk else gan.trunk(shape, c.hidden, channels), nn.Linear(c.hidden[-1], 2 * c.latent)),
-        )
-
     def stages(self, x: Tensor) -> Iterator[Stage | Once]:
         c = self.config
         images, step = c.d_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
@@ -213,7 +180,7 @@ class MPCC(ClusteringModel):
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One iteration: d_steps + 1 + e_steps updates, each with latents of its own, in this order."""
-        for real in self.to_network(x).chunk(self.config.d_steps):
+        for real in self.resize(x).chunk(self.config.d_steps):
             discriminator = self.discriminator_loss(real)
             update(discriminator, self.discriminator_optimizer)
         generator = self.generator_loss()
@@ -239,7 +206,7 @@ class MPCC(ClusteringModel):
         Generated images are made once and judged once. The generator's loss ends at them: what it says of them goes on
         to G and the mixture in the backward pass of the other losses.
         """
-        c, real = self.config, self.to_network(x)
+        c, real = self.config, self.resize(x)
         z, y = self.prior.sample(len(real))
         generated = self.generator(z, y)
         images = generated.detach().requires_grad_()
@@ -281,7 +248,7 @@ class MPCC(ClusteringModel):
         constant = math.log(math.pi if self.config.latent_constant == "pi" else 2 * math.pi)
         values = z.shape[1]
         if self.config.latent_per == "value":
-            values = self.data.shape[0] * len(self.resize_h) * len(self.resize_w)
+            values = self.data.shape[0] * self.resize.n_pixels
         latent = latent_nll(z, m, l, constant) / values
         cluster = F.nll_loss(self.log_posterior(z), y)
         return latent, cluster, self.config.entropy_weight * negative_entropy(self.prior.v)
@@ -291,24 +258,15 @@ class MPCC(ClusteringModel):
         """Average parameters and buffers of the generator; a copy of them in the first `ema_start` iterations."""
         keep = torch.where(self.iteration < self.config.ema_start, 0.0, self.config.ema_decay)
         pairs = zip(self.generator.state_dict().values(), self.ema_generator.state_dict().values(), strict=True)
-        values, means = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)  # no counters
-        difference = torch._foreach_sub(values, means)
-        torch._foreach_mul_(difference, 1 - keep)
-        torch._foreach_add_(means, difference)
+        for value, mean in pairs:
+            if value.is_floating_point():  # batch normalisation also counts its batches
+                mean.lerp_(value, 1 - keep)
         self.iteration += 1
 
     def set_standing_statistics(self) -> None:
         c = self.config
         for network in (self.ema_generator, self.generator):
-            gan.set_standing_statistics(network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes)))
-
-    def to_network(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] -> (B, C, S, S) in [-1, 1]."""
-        return 2 * (self.resize_h @ x @ self.resize_w.T) - 1
-
-    def to_data(self, x: Tensor) -> Tensor:
-        """(B, C, S, S) in [-1, 1] -> (B, C, H, W) in [0, 1]. Both matrices leave a uniform image uniform."""
-        return ((self.restore_h @ x @ self.restore_w.T + 1) / 2).clamp(0, 1)
+            set_standing_statistics(network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes)))
 
     def log_posterior(self, z: Tensor) -> Tensor:
         """(B, K) log q(y | z)."""
@@ -322,16 +280,16 @@ class MPCC(ClusteringModel):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) mean m of q(z | x)."""
-        return self.encoder(self.to_network(x))[0]
+        return self.encoder(self.resize(x))[0]
 
     def sample(self, n: int, cluster: int | None = None) -> Tensor:
-        return self.to_data(self.ema_generator(*self.prior.sample(n, cluster)))
+        return self.resize.back(self.ema_generator(*self.prior.sample(n, cluster)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(m(x), most probable y)."""
         z = self.embed(x)
         generator = self.ema_generator if self.config.ema_reconstruction else self.generator
-        return self.to_data(generator(z, self.log_posterior(z).argmax(dim=1)))
+        return self.resize.back(generator(z, self.log_posterior(z).argmax(dim=1)))
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
         """What the paper's failures show in, beside the consistency, variety and saturation that every model's record has.
@@ -352,12 +310,6 @@ class MPCC(ClusteringModel):
             "component_std": self.prior.std().mean(dim=1).tolist(),
             "reconstruction_mse": errors.mean().item(),
         }
-
-
-def resizing(pixels: int, size: int) -> Tensor:
-    """(size, pixels) matrix that resizes a row of values as Pillow's bilinear filter does."""
-    square = torch.eye(pixels)[None, None]
-    return F.interpolate(square, size=(size, pixels), mode="bilinear", antialias=True)[0, 0]
 
 
 def _adam(module: nn.Module, lr: float, beta1: float) -> torch.optim.Adam:

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from benchmark import models  # noqa: F401
 
@@ -73,5 +72,3 @@ def test_the_penalty_differentiates_twice():
     eps = torch.rand(5, dtype=torch.float64)
     value = lambda weight: adversarial.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)  # noqa: E731
     assert torch.autograd.gradcheck(value, w.requires_grad_())
-
-

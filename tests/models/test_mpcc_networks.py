@@ -1,6 +1,5 @@
 """The networks of MPCC: spectral norm, conditional batch norm, blocks, where the latent goes, standing statistics."""
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
