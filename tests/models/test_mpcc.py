@@ -171,9 +171,7 @@ def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(networks):
 
 @pytest.mark.parametrize("networks", SMALL_NETWORKS)
 def test_a_simultaneous_iteration_is_one_update_of_each_and_more_of_the_encoder(networks):
-    model = (
-        make_small(networks) if networks == "dcgan" else make(**SMALL_NETWORKS["mlp"], simultaneous=True, d_steps=1, e_steps=3)
-    )
+    model = make_small(networks, e_steps=3)
     for _ in range(2):
         model.simultaneous_step(torch.rand(8, 1, 8, 8))
     steps = {
