@@ -55,7 +55,6 @@ class Resize(nn.Module):
 
     def __init__(self, pixels: Sequence[int], sizes: Sequence[int]):
         super().__init__()
-        self.n_pixels = sizes[0] * sizes[1]  # of a resized image
         for name, n, size in zip(("rows", "columns"), pixels, sizes, strict=True):
             matrix = resizing(n, size)
             self.register_buffer(name, matrix)

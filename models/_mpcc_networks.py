@@ -136,10 +136,7 @@ class Discriminator(nn.Module):
         self.trunk, self.head = trunk, head
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.score(self.trunk(x))
-
-    def score(self, features: Tensor) -> Tensor:
-        return self.head(features).squeeze(1)
+        return self.head(self.trunk(x)).squeeze(1)
 
 
 class Encoder(nn.Module):
@@ -155,10 +152,7 @@ class Encoder(nn.Module):
         self.trunk, self.head = trunk, head
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.code(self.trunk(x))
-
-    def code(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        m, l = self.head(features).chunk(2, dim=1)
+        m, l = self.head(self.trunk(x)).chunk(2, dim=1)
         return m, l
 
 

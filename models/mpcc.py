@@ -73,10 +73,9 @@ class MPCC(ClusteringModel):
         latent: int = 24  # J, dimension of z
         share_trunk: bool = True  # the encoder's first layers are the discriminator's
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
-        iterations: int = 210_000  # each with d_steps + 1 + e_steps updates, or one simultaneous and e_steps - 1
+        iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
         epochs_at_most: int | None = None  # fewer iterations if they are more than so many passes over the data
         batch_size: int = 50  # real, and as many generated images, per update
-        simultaneous: bool = False  # one update of all networks on the same images, in place of one after the other
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration
         lr: float = 2e-4  # of the generator's Adam
@@ -109,8 +108,6 @@ class MPCC(ClusteringModel):
             chunks = (size // 4).bit_length()
             if self.delivery == "split" and self.latent % chunks:
                 raise ValueError(f"latent is {self.latent}, expected a multiple of {chunks} for delivery=split")
-            if self.simultaneous and self.d_steps > 1:
-                raise ValueError(f"d_steps is {self.d_steps}, expected 1 for simultaneous updates")
 
     _fashion = {"width": 24, "latent": 16, "delivery": "shared"}
     _omniglot = {"width": 16, "iterations": 120_000}
@@ -126,18 +123,21 @@ class MPCC(ClusteringModel):
         "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    _small = {
-        "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
-        "simultaneous": True, "d_steps": 1, "e_steps": 1, "batch_size": 64,
-        "lr": 1e-3, "d_lr": 2e-4, "e_lr": 1e-3, "prior_lr": 2e-3, "beta1": 0.5, "ema_decay": 0.99, "ema_start": 100,
-        "iterations": 4000, "epochs_at_most": 200,
+    _once = {"d_steps": 1, "batch_size": 64, "prior_lr": 2e-3, "e_lr": 1e-3, "ema_decay": 0.99, "ema_start": 100}
+    _dcgan = {
+        **_once, "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
+        "e_steps": 1, "lr": 1e-3, "beta1": 0.5, "epochs_at_most": 125,
     }  # fmt: skip
+    hour = {
+        "digits": {},
+        "image": {**_dcgan, "channels": (64, 128), "hidden": (1024,), "iterations": 10_000},
+    }
     quick = {
         "digits": {
-            **_small, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "loss": "hinge", "latent": 10,
-            "e_steps": 2, "lr": 5e-4, "d_lr": 5e-4, "epochs_at_most": None, "iterations": 6000,
+            **_once, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "latent": 10, "e_steps": 2, "lr": 5e-4,
+            "d_lr": 5e-4, "iterations": 6500,
         },
-        "image": _small,
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "iterations": 3000},
     }  # fmt: skip
     smoke = {
         "*": {
@@ -164,18 +164,16 @@ class MPCC(ClusteringModel):
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
-        # simultaneously, a shared trunk has one update for both of its losses
-        encoder = self.encoder.head if c.simultaneous and c.share_trunk else self.encoder
         self.generator_optimizer = _adam(self.generator, c.lr, c.beta1)
         self.discriminator_optimizer = _adam(self.discriminator, c.d_lr, c.beta1)
-        self.encoder_optimizer = _adam(encoder, c.e_lr, c.beta1)
+        self.encoder_optimizer = _adam(self.encoder, c.e_lr, c.beta1)
         self.prior_optimizer = _adam(self.prior, c.prior_lr, c.beta1)
 
     def stages(self, x: Tensor) -> Iterator[Stage | Once]:
         c = self.config
-        images, step = c.d_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
+        images = c.d_steps * c.batch_size
         passes = c.iterations if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, images)
-        yield Stage("train", step, min(c.iterations, passes), images)
+        yield Stage("train", self.step, min(c.iterations, passes), images)
         yield Once("standing statistics", self.set_standing_statistics)
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
@@ -187,48 +185,24 @@ class MPCC(ClusteringModel):
         update(generator, self.generator_optimizer, self.prior_optimizer)
         latent, cluster, entropy = self.encoder_losses()
         update(latent + cluster + entropy, self.encoder_optimizer, self.prior_optimizer)
-        self.more_of_the_encoder()
-        return self.finish(discriminator, generator, latent, cluster, entropy)
-
-    def more_of_the_encoder(self) -> None:
         for _ in range(self.config.e_steps - 1):
             latent, _, _ = self.encoder_losses()
             update(latent, self.encoder_optimizer)
-
-    def finish(self, *losses: Tensor) -> dict[str, Tensor]:
-        """Average the generator, and name the losses."""
         self.update_ema()
-        return dict(zip(("discriminator", "generator", "latent", "cluster", "entropy"), losses, strict=True))
-
-    def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
-        """One iteration: an update of everything on the same images, then e_steps - 1 of the encoder on others.
-
-        Generated images are made once and judged once. The generator's loss ends at them: what it says of them goes on
-        to G and the mixture in the backward pass of the other losses.
-        """
-        c, real = self.config, self.resize(x)
-        z, y = self.prior.sample(len(real))
-        generated = self.generator(z, y)
-        images = generated.detach().requires_grad_()
-        if c.networks == "dcgan":  # batch norm: real and generated images each with statistics of their own
-            features, of_real = self.discriminator.trunk(images), self.discriminator.trunk(real)
-        else:
-            features, of_real = self.discriminator.trunk(torch.cat([images, real])).chunk(2)
-        on_generated, on_data = self.discriminator.score(torch.cat([features, of_real])).chunk(2)
-        generator = generator_loss(on_generated, c.loss)
-        (pull,) = torch.autograd.grad(generator, images, retain_graph=True)
-        discriminator = critic_loss(on_data, on_generated, c.loss)
-        code = self.encoder.code(features) if c.share_trunk else self.encoder(generated.detach())
-        latent, cluster, entropy = self.code_losses(z, y, *code)
-        optimizers = (self.generator_optimizer, self.discriminator_optimizer, self.encoder_optimizer, self.prior_optimizer)
-        update(discriminator + latent + cluster + entropy, *optimizers, at=(generated, pull))
-        self.more_of_the_encoder()
-        return self.finish(discriminator, generator, latent, cluster, entropy)
+        return {
+            "discriminator": discriminator,
+            "generator": generator,
+            "latent": latent,
+            "cluster": cluster,
+            "entropy": entropy,
+        }
 
     def discriminator_loss(self, real: Tensor) -> Tensor:
         """Loss I, discriminator's side, of images (B, C, S, S)."""
         with torch.no_grad():
             fake = self.generator(*self.prior.sample(self.config.batch_size))
+        if self.config.networks == "dcgan":  # batch norm: real and generated images each with statistics of their own
+            return critic_loss(self.discriminator(real), self.discriminator(fake), self.config.loss)
         scores = self.discriminator(torch.cat([fake, real]))
         return critic_loss(scores[len(fake) :], scores[: len(fake)], self.config.loss)
 
@@ -241,15 +215,9 @@ class MPCC(ClusteringModel):
         z, y = self.prior.sample(self.config.batch_size)
         with torch.no_grad():
             x = self.generator(z, y)
-        return self.code_losses(z, y, *self.encoder(x))
-
-    def code_losses(self, z: Tensor, y: Tensor, m: Tensor, l: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, of latents (B, J) and (B,), and of what the encoder makes of their images."""
+        m, l = self.encoder(x)
         constant = math.log(math.pi if self.config.latent_constant == "pi" else 2 * math.pi)
-        values = z.shape[1]
-        if self.config.latent_per == "value":
-            values = self.data.shape[0] * self.resize.n_pixels
-        latent = latent_nll(z, m, l, constant) / values
+        latent = latent_nll(z, m, l, constant) / (z[0] if self.config.latent_per == "latent" else x[0]).numel()
         cluster = F.nll_loss(self.log_posterior(z), y)
         return latent, cluster, self.config.entropy_weight * negative_entropy(self.prior.v)
 

@@ -109,7 +109,7 @@ def test_parameter_counts_printed_for_cifar10():
 def test_presets_of_the_paper(name, shape, expected):
     c = config.resolve(mpcc.MPCC, DataSpec(name, shape, (0.0, 1.0), 50_000), 10, "paper", {})
     assert (c.width, c.latent, c.delivery, c.prior_lr, c.iterations) == expected
-    assert (c.networks, c.loss, c.simultaneous, c.epochs_at_most, c.latent_per) == ("resnet", "hinge", False, None, "value")
+    assert (c.networks, c.loss, c.epochs_at_most, c.latent_per) == ("resnet", "hinge", None, "value")
     assert (c.lr, c.d_lr, c.e_lr, c.beta1, c.share_trunk) == (2e-4, 2e-4, 2e-4, 0.0, True)
     assert (c.batch_size, c.d_steps, c.e_steps, c.image_size, c.map_size) == (50, 4, 4, 32, 8)
 
