@@ -193,6 +193,15 @@ class ClusterGAN(ClusteringModel):
         """(B,) D(x): high on data."""
         return self.critic_head(self.critic_trunk(x)).squeeze(1)
 
+    def judge(self, generated: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of generated points in the critic's trunk, D of them, and D of data (B,)."""
+        if self.config.critic_norm == "batch":  # with statistics of their own
+            features = torch.cat([self.critic_trunk(generated), self.critic_trunk(x)])
+        else:
+            features = self.critic_trunk(torch.cat([generated, x]))
+        on_generated, on_data = self.critic_head(features).squeeze(1).chunk(2)
+        return features[: len(generated)], on_generated, on_data
+
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """Critic updates on the parts of the batch, one for each, then an update of generator and encoder."""
         for part in x.tensor_split(min(self.config.critic_steps, len(x))):
@@ -204,7 +213,7 @@ class ClusterGAN(ClusteringModel):
         z, cluster = self.sample_prior(len(x))
         with torch.no_grad():
             generated = self.generator(z)
-        on_data, on_generated = self.critic(torch.cat([x, generated])).chunk(2)
+        _, on_generated, on_data = self.judge(generated, x)
         losses = {"critic": critic_loss(on_data, on_generated, c.loss)}
         if c.loss == "wgan-gp":
             eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
@@ -229,11 +238,7 @@ class ClusterGAN(ClusteringModel):
         z, cluster = self.sample_prior(len(x))
         generated = self.generator(z)
         images = generated.detach().requires_grad_()
-        if c.critic_norm == "batch":  # with statistics of their own
-            features, of_data = self.critic_trunk(images), self.critic_trunk(x)
-        else:
-            features, of_data = self.critic_trunk(torch.cat([images, x])).chunk(2)
-        on_generated, on_data = self.critic_head(torch.cat([features, of_data])).squeeze(1).chunk(2)
+        features, on_generated, on_data = self.judge(images, x)
         codes = self.code_losses(images, z, cluster, features)
         generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
         (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)
