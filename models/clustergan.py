@@ -48,9 +48,10 @@ class ClusterGAN(ClusteringModel):
         wgan_normal  the same with the prior z ~ N(0, sigma^2 I), which has no clusters
 
     Assignment rules, all fixed on the training points but for `kmeans_refit`:
+        argmax         the largest entry of E_c(x). The default of clustergan and infogan: it is the model's own posterior,
+                       costs one pass, needs no fit, and numbers the clusters as they are sampled.
         kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last hidden layer if there
-                       is no such encoder. The default of clustergan: what the paper's tables use.
-        argmax         the largest entry of E_c(x). The default of infogan.
+                       is no such encoder. What the paper's tables use; its distances depend on the scale of z_n.
         kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors evaluate.
         decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with decode=true.
         decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with decode=true.
@@ -65,6 +66,13 @@ class ClusterGAN(ClusteringModel):
     - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the same K starts;
       it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
     - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous code.
+
+    The budgets below the paper's keep the latent losses and widen z_n to sigma = 0.2, and change the recipe for images:
+    - Small DCGAN networks, with batch norm in the critic as well, and the non-saturating loss: no gradient penalty. The
+      encoder is a linear layer on the critic's trunk, which its losses train, as in InfoGAN.
+    - digits: fully connected networks, spectral norm in the critic, hinge loss, an encoder of its own.
+    - One update of all networks at once, with the same generated images, in place of five of the critic and one of the
+      others: images are generated, judged and encoded once for all losses.
     """
 
     name = "clustergan"
@@ -119,17 +127,25 @@ class ClusterGAN(ClusteringModel):
         "tenx73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
-    _small = {
-        "latent": 10, "sigma": 0.2, "channels": (32, 64), "hidden": (512,), "loss": "nonsaturating", "critic_norm": "batch",
-        "share_trunk": True, "simultaneous": True, "critic_steps": 1, "lr": 1e-3, "critic_lr": 2e-4, "beta2": 0.999,
-        "steps": 5000, "epochs_at_most": 200, "decode_steps": 60, "decode_lr": 0.02,
+    _short = {
+        "latent": 10, "sigma": 0.2, "simultaneous": True, "critic_steps": 1, "decode_steps": 60, "decode_lr": 0.02,
     }  # fmt: skip
+    _dcgan = {
+        **_short, "loss": "nonsaturating", "critic_norm": "batch", "share_trunk": True, "lr": 1e-3, "critic_lr": 2e-4,
+        "beta2": 0.999, "epochs_at_most": 150,
+    }  # fmt: skip
+    _mlp = {
+        **_short, "channels": (), "hidden": (256, 256), "loss": "hinge", "critic_norm": "spectral", "lr": 5e-4,
+        "critic_lr": 5e-4, "decode": True,
+    }  # fmt: skip
+    hour = {
+        "digits": {**_mlp, "steps": 40_000},
+        "image": {**_dcgan, "channels": (64, 128), "hidden": (1024,), "steps": 10_000},
+        "vector": {"steps": 75_000},
+    }
     quick = {
-        "digits": {
-            **_small, "channels": (), "hidden": (256, 256), "loss": "hinge", "critic_norm": "spectral", "share_trunk": False,
-            "lr": 5e-4, "critic_lr": 5e-4, "beta2": 0.9, "steps": 8000, "epochs_at_most": None, "decode": True,
-        },
-        "image": _small,
+        "digits": {**_mlp, "steps": 9000},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "steps": 4000},
         "vector": {
             "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "critic_lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
         },
