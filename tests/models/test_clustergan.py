@@ -10,7 +10,7 @@ from torch import nn
 from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
-from benchmark.models import clustergan
+from benchmark.models import _latent_gan, clustergan
 
 SPEC = DataSpec("some", (1, 8, 8), (0.0, 1.0), 500)
 K = 4
@@ -111,8 +111,8 @@ def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
         on_generated, on_data = inverse.critic(images), inverse.critic(x)
     else:
         on_generated, on_data = inverse.critic(torch.cat([images, x])).chunk(2)
-    g = clustergan.generator_loss(on_generated, "nonsaturating")
-    d = clustergan.critic_loss(on_data, on_generated, "nonsaturating")
+    g = _latent_gan.generator_loss(on_generated, "nonsaturating")
+    d = _latent_gan.critic_loss(on_data, on_generated, "nonsaturating")
     again = inverse.code_losses(images.detach(), z, cluster)
     expected = {"critic": d, "generator": g, **codes}
     assert set(losses) == set(expected)
@@ -125,6 +125,14 @@ def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
         right = a.grad if name.split(".")[0] == "generator" else b.grad
         assert right.abs().sum() > 0 or "bias" in name, name
         torch.testing.assert_close(p.grad, right, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_simultaneous_update_changes_every_network(variant):
+    model = make(**SIMULTANEOUS, variant=variant, critic_norm="batch", share_trunk=True)
+    heads = {"code_head"} if variant in ("clustergan", "infogan") else set()
+    found = parts_changed_by(model, lambda: model.simultaneous_step(points(40)))
+    assert found == {"generator", "critic_trunk", "critic_head"} | heads
 
 
 def test_small_data_are_not_passed_over_too_often():
@@ -163,13 +171,13 @@ def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(points
 
 
 def test_one_interpolation_coefficient_per_sample_or_per_batch(monkeypatch):
-    sizes, original = [], clustergan.gradient_penalty
+    sizes, original = [], _latent_gan.gradient_penalty
 
     def spy(critic, x, generated, eps):
         sizes.append(len(eps))
         return original(critic, x, generated, eps)
 
-    monkeypatch.setattr(clustergan, "gradient_penalty", spy)
+    monkeypatch.setattr(_latent_gan, "gradient_penalty", spy)
     for per_batch in ("false", "true"):
         make(penalty_per_batch=per_batch).critic_step(points(40))
     assert sizes == [40, 1]
