@@ -2,12 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from benchmark.api import as_float
 
 CriticNorm = Literal["none", "batch", "spectral"]
 
@@ -116,10 +118,11 @@ def _initialised(layers: list[nn.Module]) -> list[nn.Module]:
 @torch.no_grad()
 def set_standing_statistics(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
     """Make the batch normalisations' statistics the means over passes on the given batches, all weights fixed."""
-    was_training = network.training
-    network.train()
     norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
-    before = [norm.momentum for norm in norms]
+    if not norms:
+        return
+    was_training, before = network.training, [norm.momentum for norm in norms]
+    network.train()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all passes
@@ -128,6 +131,12 @@ def set_standing_statistics(network: nn.Module, batches: Iterable[tuple[Tensor, 
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
     network.train(was_training)
+
+
+def some_batches(x: Tensor, batch_size: int, most: int) -> Iterator[Tensor]:
+    """Float batches of random stored points x (N, *shape), each point at most once."""
+    chosen = x[torch.randperm(len(x), device=x.device)[: most * batch_size]]
+    return (as_float(part) for part in chosen.split(min(batch_size, len(x))) if len(part) > 1)
 
 
 def _sizes(shape: Sequence[int], halvings: int) -> list[tuple[int, ...]]:

@@ -23,10 +23,11 @@ from benchmark.pictures import image_sheet
 
 from ._adversarial import AdversarialLoss
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
-from ._gan_networks import CriticNorm
+from ._gan_networks import CriticNorm, set_standing_statistics, some_batches
 from ._kmeans_rule import kmeans_centres, nearest
 from ._latent_gan import LatentGAN
 
+PASSES = 16  # over which the statistics of the critic's batch norm are averaged
 KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
 DECODED_POINTS = 500  # ... or to their decoded latents
 DIAGNOSED = 1000  # training points that `diagnose` looks at, of which ...
@@ -67,7 +68,8 @@ class ClusterGAN(LatentGAN):
 
     The budgets below the paper's keep the latent losses and widen z_n to sigma = 0.2, and change the recipe for images:
     - Small DCGAN networks, with batch norm in the critic as well, and the non-saturating loss: no gradient penalty. The
-      encoder is a linear layer on the critic's trunk, which its losses train, as in InfoGAN.
+      encoder is a linear layer on the critic's trunk, which its losses train, as in InfoGAN; it is used with standing
+      statistics of training points: in training, data and generated ones each have those of their batch.
     - digits: fully connected networks, spectral norm in the critic, hinge loss, an encoder of its own.
     - One update of all networks at once, with the same generated images, in place of five of the critic and one of the
       others: images are generated, judged and encoded once for all losses.
@@ -171,7 +173,13 @@ class ClusterGAN(LatentGAN):
         points, step = c.critic_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
         passes = c.steps if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
         yield Stage("train", step, min(c.steps, passes), points)
+        if c.critic_norm == "batch":
+            yield Once("standing statistics", lambda: self.set_standing_statistics(x))
         yield Once("kmeans", lambda: self.fit_kmeans(x))
+
+    def set_standing_statistics(self, x: Tensor) -> None:
+        """Of a critic's trunk with batch norm, on training points: in training it sees generated ones as well."""
+        set_standing_statistics(self.critic_trunk, ((part,) for part in some_batches(x, self.config.batch_size, PASSES)))
 
     @torch.no_grad()
     def fit_kmeans(self, x: Tensor) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, Once, Stage, batches_per_epoch
 
 from ._adversarial import critic_loss, generator_loss, update
-from ._gan_networks import set_standing_statistics
+from ._gan_networks import set_standing_statistics, some_batches
 from ._mpcc_build import Networks, Resize, build_resnets, build_small
 from ._mpcc_networks import Delivery, Upsampling
 from ._mpcc_prior import Mixture, latent_nll, mixture_log_posterior, negative_entropy
@@ -58,7 +58,8 @@ class MPCC(ClusteringModel):
 
     The budgets below the paper's keep the prior and the losses, and change the recipe:
     - Small DCGAN networks (dcgan), the generator's and the discriminator's with batch norm, z at the input and y by the
-      generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the discriminator's trunk.
+      generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the discriminator's trunk, with
+      standing statistics of training images: in training, real and generated ones each have those of their batch.
     - digits: fully connected networks (mlp), with spectral norm in the discriminator and an encoder of their own.
     - One discriminator step, higher rates, and in dcgan loss II's latent part is divided by J, not by an image's values.
     """
@@ -181,7 +182,7 @@ class MPCC(ClusteringModel):
         images = c.d_steps * c.batch_size
         passes = c.iterations if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, images)
         yield Stage("train", self.step, min(c.iterations, passes), images)
-        yield Once("standing statistics", self.set_standing_statistics)
+        yield Once("standing statistics", lambda: self.set_standing_statistics(x))
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One iteration: d_steps + 1 + e_steps updates, each with latents of its own, in this order."""
@@ -238,10 +239,13 @@ class MPCC(ClusteringModel):
                 mean.lerp_(value, 1 - keep)
         self.iteration += 1
 
-    def set_standing_statistics(self) -> None:
+    def set_standing_statistics(self, x: Tensor) -> None:
+        """Of the generators on latents, and of a trunk with batch norm on training images x: what it will be used on."""
         c = self.config
         for network in (self.ema_generator, self.generator):
             set_standing_statistics(network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes)))
+        images = some_batches(x, c.batch_size, c.standing_passes)
+        set_standing_statistics(self.discriminator.trunk, ((self.resize(part),) for part in images))
 
     def log_posterior(self, z: Tensor) -> Tensor:
         """(B, K) log q(y | z)."""

@@ -135,6 +135,19 @@ def test_a_simultaneous_update_changes_every_network(variant):
     assert found == {"generator", "critic_trunk", "critic_head"} | heads
 
 
+def test_a_critic_with_batch_norm_is_used_with_the_statistics_of_the_training_points():
+    """Those of the layer after its first norm's input; 16 batches of 8 of these 128 points are all of them."""
+    model, x = make(**SIMULTANEOUS, critic_norm="batch", hidden="16,12", batch_size=8), points(128)
+    for _ in range(3):
+        model.simultaneous_step(points(8, 1))
+    assert [item.name for item in model.stages(x)] == ["train", "standing statistics", "kmeans"]
+    model.set_standing_statistics(x)
+    norm, before = model.critic_trunk[4], nn.Sequential(*model.critic_trunk[:4])
+    assert isinstance(norm, nn.BatchNorm1d)
+    torch.testing.assert_close(norm.running_mean, before(x).mean(0).detach(), atol=1e-5, rtol=1e-4)
+    assert [item.name for item in make().stages(x)] == ["train", "kmeans"]
+
+
 def test_small_data_are_not_passed_over_too_often():
     lengths = {}
     for most in (None, 3, 1000):

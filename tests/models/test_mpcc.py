@@ -157,6 +157,19 @@ def test_real_and_generated_images_have_batch_statistics_of_their_own():
     torch.testing.assert_close(found, expected)
 
 
+def test_the_encoder_is_used_with_the_statistics_of_training_images():
+    model = make(**SMALL_NETWORKS["dcgan"], channels="4,6", hidden="16", d_steps=1, e_steps=1, batch_size=8, standing_passes=4)
+    x = torch.rand(32, 1, 8, 8)  # all of them
+    model.step(x[:8])
+    (_, once) = model.stages(x)
+    once.run()
+    trunk = model.encoder.trunk
+    norm, before = trunk[3], trunk[:3]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    expected = before(model.resize(x)).mean((0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected.detach(), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("per", ["value", "latent"])
 def test_what_the_latent_loss_is_divided_by(per):
     model = make(**SMALL_NETWORKS["mlp"], latent_per=per)
