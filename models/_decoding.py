@@ -7,9 +7,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # of Adam
-PATIENCE = 50  # steps over which an improvement is measured
-
 Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
@@ -21,13 +18,11 @@ class Decoded:
         z: (B, J) the latent of the best restart, its fixed part included.
         loss: (B,) of that latent.
         restart: (B,) index of the best restart.
-        steps: Adam steps that a restart took, on average.
     """
 
     z: Tensor
     loss: Tensor
     restart: Tensor
-    steps: float
 
 
 def released_loss(generated: Tensor, x: Tensor, free: Tensor, penalty: float) -> Tensor:
@@ -56,7 +51,6 @@ def decode(
     steps: int,
     lr: float,
     box: float,
-    tolerance: float,
     rows: int = 4096,
 ) -> Decoded:
     """For each point the latent z = (z_n, z_c) with the lowest loss that Adam on z_n finds, over S restarts.
@@ -69,60 +63,42 @@ def decode(
         x: (B, *shape) float points.
         start: (S, J_n) where each restart begins, the same for every point.
         fixed: (S, J_c) the part of the latent that each restart keeps; J_c may be 0.
-        tolerance: a restart ends when 50 steps have lowered its loss by less than this share; 0 runs all steps.
         rows: points times restarts that are computed at a time.
     """
-    restarts, found, taken = len(start), [], 0.0
+    restarts, found = len(start), []
     progress = tqdm(total=len(x), desc="decoding", unit="point", disable=None, leave=False)  # None: on a terminal only
     for part in x.split(max(1, rows // restarts)):
         z_n, fixed_part = start.repeat(len(part), 1), fixed.repeat(len(part), 1)
         targets = part.repeat_interleave(restarts, dim=0)
-        z_n, losses, used = _descend(generator, targets, z_n, fixed_part, loss, penalty, steps, lr, box, tolerance)
+        z_n, losses = _descend(generator, targets, z_n, fixed_part, loss, penalty, steps, lr, box)
         best = losses.view(len(part), restarts).argmin(dim=1)
         chosen = torch.arange(len(part), device=x.device) * restarts + best
         found.append((torch.cat([z_n, fixed_part], dim=1)[chosen], losses[chosen], best))
-        taken += used * len(part) / len(x)
         progress.update(len(part))
     progress.close()
     z, final, best = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return Decoded(z, final, best, taken)
+    return Decoded(z, final, best)
 
 
 def _descend(
     generator: Callable[[Tensor], Tensor], x: Tensor, z_n: Tensor, fixed: Tensor,
-    loss: Loss, penalty: float, steps: int, lr: float, box: float, tolerance: float,
-) -> tuple[Tensor, Tensor, float]:  # fmt: skip
-    """Adam on every row of z_n by itself; rows that have converged leave the batch. Returns z_n, losses, mean steps."""
+    loss: Loss, penalty: float, steps: int, lr: float, box: float,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Adam on every row of z_n by itself. Returns z_n and losses."""
 
-    def objective(z_n: Tensor, x: Tensor, fixed: Tensor) -> Tensor:
+    def objective(z_n: Tensor) -> Tensor:
         return loss(generator(torch.cat([z_n, fixed], dim=1)), x, z_n, penalty)
 
-    result, total, taken = z_n.clone(), len(z_n), 0
-    rows = torch.arange(total, device=x.device)  # which rows of the result are still in the batch
-    m, v = torch.zeros_like(z_n), torch.zeros_like(z_n)
-    x_left, fixed_left, before = x, fixed, torch.full_like(z_n[:, 0], torch.inf)
-    for t in range(1, steps + 1):
+    z_n = z_n.clone().requires_grad_()
+    adam = torch.optim.Adam([z_n], lr=lr)  # of every entry by itself, so also of every row
+    for _ in range(steps):
         with torch.enable_grad():
-            z_n.requires_grad_()
-            losses = objective(z_n, x_left, fixed_left)
-            (gradient,) = torch.autograd.grad(losses.sum(), z_n)  # of z_n alone: no weight gradients are computed
-        z_n = z_n.detach()
-        m = torch.lerp(gradient, m, BETA1)
-        v = torch.lerp(gradient.square(), v, BETA2)
-        update = (m / (1 - BETA1**t)) / ((v / (1 - BETA2**t)).sqrt() + EPS)
-        z_n = (z_n - lr * update).clamp(-box, box)
-        taken += len(z_n)
-        if tolerance > 0 and t % PATIENCE == 0 and t < steps:
-            result[rows] = z_n
-            losses = losses.detach()
-            going = before - losses > tolerance * losses
-            rows, z_n, m, v, before = rows[going], z_n[going], m[going], v[going], losses[going]
-            x_left, fixed_left = x_left[going], fixed_left[going]
-            if not len(rows):
-                break
-    result[rows] = z_n
+            (z_n.grad,) = torch.autograd.grad(objective(z_n).sum(), z_n)  # of z_n alone: no weight gradients are computed
+        adam.step()
+        with torch.no_grad():
+            z_n.clamp_(-box, box)
     with torch.no_grad():
-        return result, objective(result, x, fixed), taken / total
+        return z_n.detach(), objective(z_n)
 
 
 def once_in_a_row(function: Callable[[Tensor], Decoded]) -> Callable[[Tensor], Decoded]:

@@ -5,109 +5,36 @@ every block: the generator doubles a 4 x 4 map up to S; the discriminator halves
 """
 
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ._gan_networks import ConditionalBatchNorm
 
 Delivery = Literal["split", "shared", "embedding"]
 Upsampling = Literal["nearest", "bilinear"]
 
 
-class _Normalise(torch.autograd.Function):
-    """matrix / sigma with sigma = u.T matrix v, u and v held constant: W / sigma, its gradient in few operations."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, u: Tensor, update: bool) -> Tensor:
-        v = _unit(u @ matrix)
-        image = matrix @ v
-        sigma = image.norm()
-        left = image / sigma
-        if update:
-            u.copy_(left)
-        normalised = matrix / sigma
-        ctx.save_for_backward(normalised, left, v, sigma)
-        return normalised
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        normalised, u, v, sigma = ctx.saved_tensors
-        along = torch.dot(gradient.flatten(), normalised.flatten())
-        return torch.addr(gradient, along * u, v, alpha=-1) / sigma, None, None
-
-
-class _SpectralNorm:
-    """Divides `weight`, seen as a matrix with one row per output, by an estimate of its largest singular value.
-
-    Every forward pass in training mode takes one step of power iteration (Miyato et al., ICLR 2018). `u`, the estimate of
-    the left singular vector, is a buffer; gradients flow through the weight alone, not through the iteration.
-    """
-
-    weight: Tensor
-    u: Tensor
-    training: bool
-    register_buffer: Callable[[str, Tensor], None]
-
-    def start_power_iteration(self) -> None:
-        nn.init.normal_(self.weight, std=0.02)
-        self.register_buffer("u", torch.randn(len(self.weight)))
-
-    def normalised_weight(self) -> Tensor:
-        return _Normalise.apply(self.weight.flatten(1), self.u, self.training).view_as(self.weight)
-
-
-class SNConv2d(nn.Conv2d, _SpectralNorm):
-    """Convolution that keeps the size of its input."""
+class SNConv2d(nn.Conv2d):
+    """Convolution that keeps the size of its input, with spectral norm (Miyato et al., ICLR 2018): one power iteration a pass."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel_size: int = 3):
         super().__init__(channels_in, channels_out, kernel_size, padding=kernel_size // 2)
-        self.start_power_iteration()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.normalised_weight(), self.bias, padding=self.padding)
+        nn.init.normal_(self.weight, std=0.02)
+        spectral_norm(self)
 
 
-class SNLinear(nn.Linear, _SpectralNorm):
+class SNLinear(nn.Linear):
+    """Linear layer with spectral norm."""
+
     def __init__(self, features_in: int, features_out: int, bias: bool = True):
         super().__init__(features_in, features_out, bias)
-        self.start_power_iteration()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.normalised_weight(), self.bias)
-
-
-class BatchNorm(nn.Module):
-    """Batch normalisation without gain and bias. Attributes: momentum, of the running statistics."""
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.momentum = 0.1
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return F.batch_norm(h, self.running_mean, self.running_var, training=self.training, momentum=self.momentum)
-
-
-class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation whose gain and bias are functions of the condition: out * (1 + gain(u)) + bias(u).
-
-    Args:
-        to_channels: makes the two functions, each from the condition to (B, channels).
-    """
-
-    def __init__(self, channels: int, to_channels: Callable[[], nn.Module]):
-        super().__init__()
-        self.norm, self.gain, self.bias = BatchNorm(channels), to_channels(), to_channels()
-
-    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
-        gain, bias = 1 + self.gain(condition), self.bias(condition)  # (B, channels)
-        return torch.addcmul(bias[:, :, None, None], self.norm(h), gain[:, :, None, None])
+        nn.init.normal_(self.weight, std=0.02)
+        spectral_norm(self)
 
 
 class GeneratorBlock(nn.Module):
@@ -131,15 +58,13 @@ class DiscriminatorBlock(nn.Module):
 
     Args:
         first: x is an image, so that no ReLU goes before the first convolution.
-        normalise: spectral norm.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, halve: bool, first: bool = False, normalise: bool = True):
+    def __init__(self, channels_in: int, channels_out: int, halve: bool, first: bool = False):
         super().__init__()
-        conv = SNConv2d if normalise else _conv2d
         self.halve, self.first = halve, first
-        self.conv1, self.conv2 = conv(channels_in, channels_out), conv(channels_out, channels_out)
-        self.shortcut = conv(channels_in, channels_out, kernel_size=1) if halve or first else None
+        self.conv1, self.conv2 = SNConv2d(channels_in, channels_out), SNConv2d(channels_out, channels_out)
+        self.shortcut = SNConv2d(channels_in, channels_out, kernel_size=1) if halve or first else None
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.conv2(self.conv1(x if self.first else x.relu()).relu())
@@ -176,14 +101,13 @@ class Generator(nn.Module):
 
         def to_channels() -> nn.Module:
             if delivery == "embedding":
-                return _embedding(n_clusters, channels)
+                return embedding(n_clusters, channels)
             return SNLinear(latent + chunk, channels, bias=False)
 
-        self.embed = None if delivery == "embedding" else _embedding(n_clusters, latent)
+        self.embed = None if delivery == "embedding" else embedding(n_clusters, latent)
         self.linear = SNLinear(chunk, channels * 4 * 4)
         self.blocks = nn.ModuleList(GeneratorBlock(channels, to_channels, upsampling) for _ in range(n_blocks))
-        self.norm = BatchNorm(channels)
-        self.norm_gain, self.norm_bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.norm = nn.BatchNorm2d(channels)
         self.to_image = SNConv2d(channels, image_channels)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -196,86 +120,90 @@ class Generator(nn.Module):
         h = self.linear(z).view(len(z), -1, 4, 4)
         for block, condition in zip(self.blocks, conditions, strict=True):
             h = block(h, condition)
-        h = torch.addcmul(self.norm_bias[:, None, None], self.norm(h), self.norm_gain[:, None, None])
-        return self.to_image(h.relu()).tanh()
-
-    @torch.no_grad()
-    def set_standing_statistics(self, latents: Iterator[tuple[Tensor, Tensor]]) -> None:
-        """Make the batch normalisations' statistics the means over passes on the given batches (z, y), all weights fixed."""
-        was_training = self.training
-        self.train()
-        norms = [module for module in self.modules() if isinstance(module, BatchNorm)]
-        before = [norm.momentum for norm in norms]
-        for i, (z, y) in enumerate(latents):
-            for norm in norms:
-                norm.momentum = 1 / (i + 1)  # running mean of all passes; the first one replaces what was there
-            self(z, y)
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
-        self.train(was_training)
+        return self.to_image(self.norm(h).relu()).tanh()
 
 
 class Discriminator(nn.Module):
-    """D(x), (B,). Attributes: trunk, all blocks but the last; the encoder may share it."""
+    """D(x), (B,).
 
-    def __init__(self, size: int, map_size: int, image_channels: int, width: int):
+    Args:
+        trunk: x to features, which the encoder may share.
+        head: features to (B, 1).
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module):
         super().__init__()
-        channels = 4 * width
-        self.trunk = discriminator_trunk(size, map_size, image_channels, width)
-        self.block = DiscriminatorBlock(channels, channels, halve=False)
-        self.linear = SNLinear(channels, 1)
+        self.trunk, self.head = trunk, head
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(self.block(self.trunk(x)).relu().sum(dim=(2, 3))).squeeze(1)
+        return self.head(self.trunk(x)).squeeze(1)
 
 
 class Encoder(nn.Module):
     """m, l = E(x): mean and log-variance of q(z | x), (B, J) each.
 
     Args:
-        trunk: first blocks, (B, image_channels, S, S) -> (B, 4C, M, M); the discriminator's own or like them.
-        normalise: spectral norm in all layers after the trunk.
+        trunk: x to features; the discriminator's own or like it.
+        head: features to (B, 2J).
     """
 
-    def __init__(self, trunk: nn.Module, map_size: int, width: int, latent: int, normalise: bool):
+    def __init__(self, trunk: nn.Module, head: nn.Module):
         super().__init__()
-        channels = 4 * width
-        self.trunk = trunk
-        blocks = [DiscriminatorBlock(channels, channels, halve, normalise=normalise) for halve in (False, True, True)]
-        self.blocks = nn.Sequential(*blocks)
-        flat = channels * (map_size // 4) ** 2
-        linear = SNLinear if normalise else nn.Linear
-        self.mean, self.log_var = (
-            nn.Sequential(linear(flat, flat // 2), nn.ReLU(), linear(flat // 2, latent)) for _ in range(2)
-        )
+        self.trunk, self.head = trunk, head
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.blocks(self.trunk(x)).flatten(1)
-        return self.mean(h), self.log_var(h)
+        m, l = self.head(self.trunk(x)).chunk(2, dim=1)
+        return m, l
 
 
-def discriminator_trunk(size: int, map_size: int, image_channels: int, width: int, normalise: bool = True) -> nn.Sequential:
+class DiscriminatorHead(nn.Module):
+    """The last block of the discriminator, summed over the image, and a linear layer: (B, 4C, M, M) -> (B, 1)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.block = DiscriminatorBlock(4 * width, 4 * width, halve=False)
+        self.linear = SNLinear(4 * width, 1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.linear(self.block(h).relu().sum(dim=(2, 3)))
+
+
+class EncoderHead(nn.Module):
+    """Three blocks, and for mean and log-variance two linear layers each: (B, 4C, M, M) -> (B, 2J)."""
+
+    def __init__(self, map_size: int, width: int, latent: int):
+        super().__init__()
+        channels = 4 * width
+        self.blocks = nn.Sequential(*[DiscriminatorBlock(channels, channels, halve) for halve in (False, True, True)])
+        flat = channels * (map_size // 4) ** 2
+        self.mean, self.log_var = (
+            nn.Sequential(SNLinear(flat, flat // 2), nn.ReLU(), SNLinear(flat // 2, latent)) for _ in range(2)
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = self.blocks(h).flatten(1)
+        return torch.cat([self.mean(h), self.log_var(h)], dim=1)
+
+
+def discriminator_trunk(size: int, map_size: int, image_channels: int, width: int) -> nn.Sequential:
     """Blocks that halve (B, image_channels, S, S) down to M x M, and one that does not: (B, 4C, M, M)."""
     n_halvings = (size // map_size).bit_length() - 1
     channels = [image_channels, *[4 * width] * (n_halvings + 1)]
     return nn.Sequential(
         *[
-            DiscriminatorBlock(before, after, halve=i < n_halvings, first=i == 0, normalise=normalise)
+            DiscriminatorBlock(before, after, halve=i < n_halvings, first=i == 0)
             for i, (before, after) in enumerate(itertools.pairwise(channels))
         ]
     )
 
 
-def _conv2d(channels_in: int, channels_out: int, kernel_size: int = 3) -> nn.Conv2d:
-    """Convolution that keeps the size of its input, without spectral norm."""
-    return nn.Conv2d(channels_in, channels_out, kernel_size, padding=kernel_size // 2)
+def embedding(n: int, dim: int) -> nn.Embedding:
+    """With weights from N(0, 0.02^2), like all of these networks."""
+    table = nn.Embedding(n, dim)
+    nn.init.normal_(table.weight, std=0.02)
+    return table
 
 
-def _unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm().clamp_min(1e-8)
-
-
-def _embedding(n: int, dim: int) -> nn.Embedding:
-    embedding = nn.Embedding(n, dim)
-    nn.init.normal_(embedding.weight, std=0.02)
-    return embedding
+def class_norm(n_clusters: int, channels: int, norm: type[nn.Module]) -> ConditionalBatchNorm:
+    """Batch normalisation with gain and bias of y (B,), by an embedding of its own for each of them."""
+    return ConditionalBatchNorm(channels, lambda: embedding(n_clusters, channels), norm)

@@ -7,30 +7,34 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.api import (
     Action,
-    ClusteringModel,
     DataSpec,
     ModelConfig,
     Stage,
     as_float,
+    batches_per_epoch,
     draw_seed,
     hard_assignment,
 )
+from benchmark.plots import image_sheet
 
-from ._clustergan_checks import measure, pictures
+from ._adversarial import AdversarialLoss
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
-from ._gan_networks import generator, trunk
+from ._gan_networks import CriticNorm, set_standing_statistics, some_batches
 from ._kmeans_rule import kmeans_centres, nearest
+from ._latent_gan import LatentGAN
 
-SIGMA = {"clustergan": 0.1, "infogan": 1.0, "wgan_onehot": 0.1, "wgan_normal": 0.15}  # of z_n, as released
+PASSES = 16  # over which the statistics of the critic's batch norm are averaged
 KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
 DECODED_POINTS = 500  # ... or to their decoded latents
+DIAGNOSED = 1000  # training points that `diagnose` looks at, of which ...
+DIAGNOSED_BY_DECODING = 100  # ... so many are reconstructed
 
 
-class ClusterGAN(ClusteringModel):
+class ClusterGAN(LatentGAN):
     """A GAN whose latent z = (z_n, z_c) is partly discrete, with an encoder that inverts the generator.
 
         z_n ~ N(0, sigma^2 I)   z_c one-hot, uniform over the K clusters   x = G(z)
@@ -43,9 +47,10 @@ class ClusterGAN(ClusteringModel):
         wgan_normal  the same with the prior z ~ N(0, sigma^2 I), which has no clusters
 
     Assignment rules, all fixed on the training points but for `kmeans_refit`:
+        argmax         the largest entry of E_c(x). The default of clustergan and infogan: it is the model's own posterior,
+                       costs one pass, needs no fit, and numbers the clusters as they are sampled.
         kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last hidden layer if there
-                       is no such encoder. The default of clustergan: what the paper's tables use.
-        argmax         the largest entry of E_c(x). The default of infogan.
+                       is no such encoder. What the paper's tables use; its distances depend on the scale of z_n.
         kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors evaluate.
         decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with decode=true.
         decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with decode=true.
@@ -60,6 +65,14 @@ class ClusterGAN(ClusteringModel):
     - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the same K starts;
       it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
     - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous code.
+
+    The budgets below the paper's keep the latent losses and widen z_n to sigma = 0.2, and change the recipe for images:
+    - Small DCGAN networks, with batch norm in the critic as well, and the non-saturating loss: no gradient penalty. The
+      encoder is a linear layer on the critic's trunk, which its losses train, as in InfoGAN; it is used with standing
+      statistics of training points: in training, data and generated ones each have those of their batch.
+    - digits: fully connected networks, spectral norm in the critic, hinge loss, an encoder of its own.
+    - One update of all networks at once, with the same generated images, in place of five of the critic and one of the
+      others: images are generated, judged and encoded once for all losses.
     """
 
     name = "clustergan"
@@ -67,7 +80,7 @@ class ClusterGAN(ClusteringModel):
     @dataclass(frozen=True)
     class Config(ModelConfig):
         variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = "clustergan"  # which of the paper's GANs
-        loss: Literal["wgan-gp", "vanilla"] = "wgan-gp"  # adversarial loss
+        loss: AdversarialLoss = "wgan-gp"  # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
         latent: int = 30  # d_n, dimension of z_n
         sigma: float | None = None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
         beta_n: float = 10.0  # weight of the mean squared error of z_n; 0 also takes z_n out of the codes
@@ -77,17 +90,22 @@ class ClusterGAN(ClusteringModel):
         channels: tuple[int, ...] = (64, 128)  # of the convolutions of image networks, each halves the image; empty: none
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
+        critic_norm: CriticNorm = "none"  # in the critic's trunk: batch or spectral norm, which take the penalty's place
+        share_trunk: bool = False  # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
+        simultaneous: bool = False  # one update of all networks on the same images, in place of one after the other
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
-        lr: float = 1e-4  # of both Adams
+        epochs_at_most: int | None = None  # fewer steps if they are more than so many passes over the data
+        lr: float = 1e-4  # of generator's and encoder's Adam
+        critic_lr: float = 1e-4  # of the critic's
+        beta2: float = 0.9  # of both; the first beta is 0.5
         decode: bool = False  # also assign by backprop decoding: K restarts of many steps for every point
         decode_steps: int = 5000  # Adam steps of a restart
         decode_loss: Literal["released", "paper"] = "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
         decode_penalty: float = 10.0  # weight of the second term
         decode_lr: float = 0.01  # of Adam on z_n
         decode_box: float = 0.6  # z_n is clipped to [-box, box]
-        decode_tolerance: float = 0.0  # a restart ends when 50 steps lower its loss by less than this share; 0: never
 
         def __post_init__(self) -> None:
             sizes = (self.latent, self.critic_steps, self.batch_size, self.steps, self.decode_steps)
@@ -95,6 +113,10 @@ class ClusterGAN(ClusteringModel):
                 raise ValueError("latent, hidden, channels, critic_steps, batch_size, steps and decode_steps must be at least 1")
             if min(self.decode_lr, self.decode_box, 1.0 if self.sigma is None else self.sigma) <= 0:
                 raise ValueError("sigma, decode_lr and decode_box must be positive")
+            if self.simultaneous and (self.loss == "wgan-gp" or self.critic_steps > 1):
+                raise ValueError("simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating")
+            if self.loss == "wgan-gp" and self.critic_norm == "batch":
+                raise ValueError("loss=wgan-gp is for a critic without batch norm: its penalty is that of each point")
 
     presets = {
         "mnist": {},
@@ -105,17 +127,27 @@ class ClusterGAN(ClusteringModel):
         "tenx73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
-    quick = {  # on one core: a wider z_n is learnt in hundreds of steps, not in hundreds of thousands
-        "digits": {
-            "latent": 10, "sigma": 0.2, "channels": (), "hidden": (256, 256), "critic_steps": 2, "lr": 1e-3, "steps": 2200,
-            "decode": True, "decode_steps": 60, "decode_lr": 0.02,
-        },
-        "image": {
-            "latent": 10, "sigma": 0.2, "channels": (16, 32), "hidden": (256,), "critic_steps": 2, "lr": 1e-3, "steps": 2000,
-            "decode_steps": 60, "decode_lr": 0.02,
-        },
+    _short = {
+        "latent": 10, "sigma": 0.2, "simultaneous": True, "critic_steps": 1, "decode_steps": 60, "decode_lr": 0.02,
+    }  # fmt: skip
+    _dcgan = {
+        **_short, "loss": "nonsaturating", "critic_norm": "batch", "share_trunk": True, "lr": 1e-3, "critic_lr": 2e-4,
+        "beta2": 0.999, "epochs_at_most": 150,
+    }  # fmt: skip
+    _mlp = {
+        **_short, "channels": (), "hidden": (256, 256), "loss": "hinge", "critic_norm": "spectral", "lr": 5e-4,
+        "critic_lr": 5e-4, "decode": True,
+    }  # fmt: skip
+    hour = {
+        "digits": {**_mlp, "steps": 40_000},
+        "image": {**_dcgan, "channels": (64, 128), "hidden": (1024,), "steps": 10_000},
+        "vector": {"steps": 75_000},
+    }
+    quick = {
+        "digits": {**_mlp, "steps": 9000},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "steps": 4000},
         "vector": {
-            "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
+            "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "critic_lr": 1e-3, "steps": 2000, "decode_steps": 60, "decode_lr": 0.02,
         },
     }  # fmt: skip
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
@@ -127,23 +159,7 @@ class ClusterGAN(ClusteringModel):
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         c, k = config, config.n_clusters
-        self.sigma = SIGMA[c.variant] if c.sigma is None else c.sigma
-        channels = c.channels if data.kind == "image" else ()
-        self.generator = generator(c.latent + k, data.shape, c.hidden, channels, c.batch_norm, data.value_range is not None)
-        self.critic_trunk = trunk(data.shape, c.hidden, channels)
-        self.critic_head = nn.Linear(c.hidden[-1], 1)
-        critic = [*self.critic_trunk.parameters(), *self.critic_head.parameters()]
-        inverse = [*self.generator.parameters()]
-        if c.variant == "clustergan":
-            self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
-            inverse += self.encoder.parameters()
-        elif c.variant == "infogan":
-            self.code_head = nn.Linear(c.hidden[-1], k)
-            critic += self.code_head.parameters()
-        self.optimizer = torch.optim.Adam(inverse, lr=c.lr, betas=(0.5, 0.9), fused=True)  # of G and E
-        self.critic_optimizer = torch.optim.Adam(critic, lr=c.lr, betas=(0.5, 0.9), fused=True)
-        free = c.latent + (k if c.variant == "wgan_normal" else 0)
-        self.register_buffer("decode_start", 0.1 * torch.randn(k, free))
+        self.register_buffer("decode_start", 0.1 * torch.randn(k, self.n_free))
         encoded = c.hidden[-1] if c.variant != "clustergan" else k if c.beta_n == 0 else c.latent + k
         self.register_buffer("centres", torch.zeros(k, encoded))
         self.register_buffer("decoded_centres", torch.zeros(k, c.latent + k))
@@ -154,63 +170,16 @@ class ClusterGAN(ClusteringModel):
 
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
-        yield Stage("train", self.step, c.steps, c.critic_steps * c.batch_size)
+        points, step = c.critic_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
+        passes = c.steps if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
+        yield Stage("train", step, min(c.steps, passes), points)
+        if c.critic_norm == "batch":
+            yield Action("standing statistics", lambda: self.set_standing_statistics(x))
         yield Action("kmeans", lambda: self.fit_kmeans(x))
 
-    # Training
-
-    def sample_prior(self, n: int, cluster: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (n, d_n + K) and its clusters (n,), uniform unless given; a normal prior has none, and ignores them."""
-        c, device = self.config, self.decode_start.device
-        if cluster is None:
-            cluster = torch.randint(c.n_clusters, (n,), device=device)
-        z_n = self.sigma * torch.randn(n, self.decode_start.shape[1], device=device)
-        z_c = F.one_hot(cluster, c.n_clusters).to(z_n.dtype)
-        return (z_n if c.variant == "wgan_normal" else torch.cat([z_n, z_c], dim=1)), cluster
-
-    def critic(self, x: Tensor) -> Tensor:
-        """(B,) D(x): high on data."""
-        return self.critic_head(self.critic_trunk(x)).squeeze(1)
-
-    def step(self, x: Tensor) -> dict[str, Tensor]:
-        """Critic updates on the parts of the batch, one for each, then an update of generator and encoder."""
-        for part in x.tensor_split(min(self.config.critic_steps, len(x))):
-            losses = self.critic_step(part)
-        return losses | self.generator_step(len(part))
-
-    def critic_step(self, x: Tensor) -> dict[str, Tensor]:
-        c = self.config
-        z, cluster = self.sample_prior(len(x))
-        with torch.no_grad():
-            generated = self.generator(z)
-        on_data, on_generated = self.critic(torch.cat([x, generated])).chunk(2)
-        losses = {"critic": critic_loss(on_data, on_generated, c.loss)}
-        if c.loss == "wgan-gp":
-            eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
-            losses["penalty"] = c.penalty * gradient_penalty(self.critic, x, generated, eps)
-        total = sum_of(losses)
-        if c.variant == "infogan":
-            total = total + c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(generated)), cluster)
-        self.critic_optimizer.zero_grad()
-        total.backward()
-        self.critic_optimizer.step()
-        return losses
-
-    def generator_step(self, n: int) -> dict[str, Tensor]:
-        c = self.config
-        z, cluster = self.sample_prior(n)
-        x = self.generator(z)
-        losses = {"generator": generator_loss(self.critic(x), c.loss)}
-        if c.variant == "clustergan":
-            code, logits = self.encode(x)
-            losses["z_n"] = c.beta_n * F.mse_loss(code, z[:, : c.latent])
-            losses["z_c"] = c.beta_c * F.cross_entropy(logits, cluster)
-        elif c.variant == "infogan":
-            losses["z_c"] = c.beta_c * F.cross_entropy(self.code_head(self.critic_trunk(x)), cluster)
-        self.optimizer.zero_grad()
-        sum_of(losses).backward(inputs=self.optimizer.param_groups[0]["params"])  # not of the critic, which stays as it is
-        self.optimizer.step()
-        return losses
+    def set_standing_statistics(self, x: Tensor) -> None:
+        """Of a critic's trunk with batch norm, on training points: in training it sees generated ones as well."""
+        set_standing_statistics(self.critic_trunk, ((part,) for part in some_batches(x, self.config.batch_size, PASSES)))
 
     @torch.no_grad()
     def fit_kmeans(self, x: Tensor) -> None:
@@ -225,16 +194,6 @@ class ClusterGAN(ClusteringModel):
             self.decoded_centres.copy_(kmeans_centres(z, one_hots, draw_seed()))
 
     # Assignment
-
-    @property
-    def has_encoder(self) -> bool:
-        """Whether there is an E_c, which `categorical` needs."""
-        return self.config.variant in ("clustergan", "infogan")
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
-        z_n, logits = self.encoder(x).split([self.config.latent, self.config.n_clusters], dim=1)
-        return z_n, logits
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the paper: beside
@@ -253,15 +212,15 @@ class ClusterGAN(ClusteringModel):
 
     def decode(self, x: Tensor) -> Decoded:
         """Backprop decoding of a float batch (B, *shape), K restarts for each point: `models/_decoding.py`."""
-        c, free = self.config, self.decode_start.shape[1]
+        c, free = self.config, self.n_free
         units = torch.full((c.latent + c.n_clusters,), 1.0, device=x.device)
         units[:free] = self.sigma / 0.1
         kept = torch.eye(c.n_clusters, device=x.device)[:, : c.latent + c.n_clusters - free]  # empty for a normal prior
         found = decode(
             lambda z: self.generator(z * units), x, self.decode_start, kept, loss=LOSSES[c.decode_loss],
-            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box, tolerance=c.decode_tolerance,
+            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box,
         )  # fmt: skip
-        return Decoded(found.z * units, found.loss, found.restart, found.steps)
+        return Decoded(found.z * units, found.loss, found.restart)
 
     def _rules(self, decode: Callable[[Tensor], Decoded]) -> dict[str, Callable[[Tensor], Tensor]]:
         """The rules on a float batch, the default first."""
@@ -273,7 +232,7 @@ class ClusterGAN(ClusteringModel):
             "decode_kmeans": lambda x: nearest(decode(x).z, self.decoded_centres),
         }
         order = {
-            "clustergan": ["kmeans", "argmax", "decode", "decode_kmeans"],
+            "clustergan": ["argmax", "kmeans", "decode", "decode_kmeans"],
             "infogan": ["argmax", "kmeans", "decode", "decode_kmeans"],
             "wgan_onehot": ["decode", "decode_kmeans", "kmeans"],
             "wgan_normal": ["decode_kmeans", "kmeans"],
@@ -314,35 +273,45 @@ class ClusterGAN(ClusteringModel):
         z_c = F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(z_n.dtype)
         return self.generator(torch.cat([z_n if self.config.beta_n else torch.zeros_like(z_n), z_c], dim=1))
 
+    @torch.no_grad()
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        return measure(self, x)
+        """How well the encoder, and decoding, invert the generator, beside the signs of collapse that every record has.
 
+        critic_gap: mean D(x) - mean D(G(z)); with the gradient penalty an estimate of the Wasserstein distance.
+        z_n_error: mean squared error of E_n(G(z)) in units of the variance of z_n: 1 if E_n knows nothing.
+        encoded_error: mean |x - G(E(x))| per value, of random training points.
+        decoded_error, decoded_clipped: the same by decoding, and the share of z_n on a side of the box.
+        decoded_as_encoded: share of points that decoding and argmax E_c put into the same cluster.
+        """
+        c = self.config
+        points = as_float(x[torch.randperm(len(x), device=x.device)[:DIAGNOSED]])
+        some = points[:DIAGNOSED_BY_DECODING]
+        z, _ = self.sample_prior(len(points))
+        generated = self.generator(z)
+        found: dict[str, Any] = {"critic_gap": (self.critic(points).mean() - self.critic(generated).mean()).item()}
+        if c.variant == "clustergan":
+            if c.beta_n:
+                found["z_n_error"] = (self.encode(generated)[0] - z[:, : c.latent]).square().mean().item() / self.sigma**2
+            found["encoded_error"] = (self.reconstruct(some) - some).abs().mean().item()
+        if c.decode:
+            decoded = self.decode(some)
+            z_n = decoded.z[:, : self.n_free] * 0.1 / self.sigma
+            found["decoded_error"] = (self.generator(decoded.z) - some).abs().mean().item()
+            found["decoded_clipped"] = (z_n.abs() >= 0.999 * c.decode_box).float().mean().item()
+            if self.has_encoder:
+                same = self.categorical(some).argmax(dim=1) == decoded.restart
+                found["decoded_as_encoded"] = same.float().mean().item()
+        return found
+
+    @torch.no_grad()
     def draw(self, x: Tensor) -> dict[str, Figure]:
-        return pictures(self, x)
-
-
-# Losses
-
-
-def critic_loss(on_data: Tensor, on_generated: Tensor, kind: str) -> Tensor:
-    """What D minimises, of D(x) and D(G(z)) (B,): E D(G(z)) - E D(x), or the cross-entropy of telling them apart."""
-    if kind == "wgan-gp":
-        return on_generated.mean() - on_data.mean()
-    return F.softplus(-on_data).mean() + F.softplus(on_generated).mean()
-
-
-def generator_loss(on_generated: Tensor, kind: str) -> Tensor:
-    """What G minimises, of D(G(z)) (B,): -E D(G(z)), or -E log sigmoid D(G(z)) (non-saturating)."""
-    return -on_generated.mean() if kind == "wgan-gp" else F.softplus(-on_generated).mean()
-
-
-def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor, generated: Tensor, eps: Tensor) -> Tensor:
-    """E (|grad D(x^)| - 1)^2 at x^ = eps x + (1 - eps) G(z); eps is (B,), or (1,) for the same in the whole batch."""
-    eps = eps.view(-1, *[1] * (x.ndim - 1))
-    between = (eps * x + (1 - eps) * generated).requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-
-
-def sum_of(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).sum()
+        """reconstructions.png: training images as they are, encoded and decoded."""
+        if self.data.kind != "image":
+            return {}
+        points = as_float(x[torch.randperm(len(x), device=x.device)[:12]])
+        rows = {"x": points}
+        if self.config.variant == "clustergan":
+            rows["E"] = self.reconstruct(points)
+        if self.config.decode:
+            rows["decoded"] = self.generator(self.decode(points).z)
+        return {"reconstructions": image_sheet(list(rows.values()), list(rows))}

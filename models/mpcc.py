@@ -10,12 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage
+from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch
 
-from ._mpcc_networks import Delivery, Discriminator, Encoder, Generator, Upsampling, discriminator_trunk
+from ._adversarial import critic_loss, generator_loss, update
+from ._gan_networks import set_standing_statistics, some_batches
+from ._mpcc_build import Networks, Resize, build_resnets, build_small
+from ._mpcc_networks import Delivery, Upsampling
+from ._mpcc_prior import Mixture, latent_nll, mixture_log_posterior, negative_entropy
 
 PosteriorVariance = Literal["released", "exact"]
 LatentConstant = Literal["pi", "2pi"]
+LatentPer = Literal["value", "latent"]
 
 
 class MPCC(ClusteringModel):
@@ -50,32 +55,47 @@ class MPCC(ClusteringModel):
     - Images are resized bilinearly to S x S (as in C). Samples come back by the pseudo-inverse, so that an image which was
       enlarged survives both; where S is smaller than the image, bilinearly.
     - The last iterate is evaluated.
+
+    The budgets below the paper's keep the prior and the losses, and change the recipe:
+    - Small DCGAN networks (dcgan), the generator's and the discriminator's with batch norm, z at the input and y by the
+      generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the discriminator's trunk, with
+      standing statistics of training images: in training, real and generated ones each have those of their batch.
+    - digits: fully connected networks (mlp), with spectral norm in the discriminator and an encoder of their own.
+    - One discriminator step, higher rates, and in dcgan loss II's latent part is divided by J, not by an image's values.
     """
 
     name = "mpcc"
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        image_size: int = 32  # S, pixels of the networks' images: 8, 16 or 32; the data are resized
-        map_size: int = 8  # M, pixels to which the discriminator reduces an image, and from which the encoder goes on to M / 4
-        width: int = 12  # C; every block has 4 C channels
+        networks: Networks = "resnet"  # the paper's residual ones; DCGAN's; or fully connected ones
+        image_size: int = 32  # S, pixels of the resnet's images: 8, 16 or 32; the data are resized. The others keep their size
+        map_size: int = 8  # M, pixels to which the resnet discriminator reduces an image; the encoder goes on to M / 4
+        width: int = 12  # C of the resnet; every block has 4 C channels
+        delivery: Delivery = "embedding"  # how z and y reach the resnet generator's blocks
+        upsampling: Upsampling = "nearest"  # in the resnet generator
+        channels: tuple[int, ...] = (32, 64)  # of dcgan's convolutions, each halves the image
+        hidden: tuple[int, ...] = (512,)  # widths of the fully connected layers of dcgan and mlp
+        loss: Literal["hinge", "nonsaturating"] = "hinge"  # of the GAN
         latent: int = 24  # J, dimension of z
-        delivery: Delivery = "embedding"  # how z and y reach the generator's blocks
-        share_trunk: bool = True  # the encoder's first blocks are the discriminator's
-        normalise_encoder: bool = True  # spectral norm in the encoder's own layers
+        share_trunk: bool = True  # the encoder's first layers are the discriminator's
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
+        epochs_at_most: int | None = None  # fewer iterations if they are more than so many passes over the data
         batch_size: int = 50  # real, and as many generated images, per update
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration
-        lr: float = 2e-4  # of the networks' Adams
+        lr: float = 2e-4  # of the generator's Adam
+        d_lr: float = 2e-4  # of the discriminator's
+        e_lr: float = 2e-4  # of the encoder's
         prior_lr: float = 1.6e-3  # of the mixture's
+        beta1: float = 0.0  # of all Adams
         entropy_weight: float = 0.01  # of loss III
+        latent_per: LatentPer = "value"  # loss II's latent part is divided by the number of values of an image, or by J
         ema_decay: float = 0.9999  # of the averaged generator
         ema_start: int = 1000  # until this iteration the average is a copy
         standing_passes: int = 16  # over which the statistics of batch normalisation are averaged after training
         posterior_variance: PosteriorVariance = "released"  # of q(y | z)
-        upsampling: Upsampling = "nearest"  # in the generator
         latent_constant: LatentConstant = "pi"  # in loss II
         ema_reconstruction: bool = True  # reconstruct with the averaged generator
 
@@ -88,6 +108,8 @@ class MPCC(ClusteringModel):
             counts = ("width", "latent", "iterations", "batch_size", "d_steps", "e_steps", "standing_passes")
             if small := [name for name in counts if getattr(self, name) < 1]:
                 raise ValueError(f"{', '.join(small)} must be at least 1")
+            if min((*self.channels, *self.hidden), default=0) < 1 or not self.hidden:
+                raise ValueError(f"channels are {self.channels} and hidden {self.hidden}, expected widths of at least 1")
             if self.batch_size < 2:
                 raise ValueError("batch_size is 1, expected at least 2 for batch normalisation")
             chunks = (size // 4).bit_length()
@@ -108,34 +130,30 @@ class MPCC(ClusteringModel):
         "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    # Small networks, fewer updates per iteration, higher learning rates, few latents, and an encoder of its own without spectral
-    # norm, which learns from the first step on: see docs/models/mpcc.md.
-    _quick = {
-        "width": 4,
-        "latent": 6,
-        "delivery": "embedding",
-        "share_trunk": False,
-        "normalise_encoder": False,
-        "map_size": 8,
-        "batch_size": 32,
-        "d_steps": 1,
-        "e_steps": 2,
-        "lr": 1e-3,
-        "prior_lr": 4e-3,
-        "ema_decay": 0.99,
-        "ema_start": 50,
+    _once = {"d_steps": 1, "batch_size": 64, "prior_lr": 2e-3, "e_lr": 1e-3, "ema_decay": 0.99, "ema_start": 100}
+    _dcgan = {
+        **_once, "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
+        "e_steps": 1, "lr": 1e-3, "beta1": 0.5, "epochs_at_most": 125,
+    }  # fmt: skip
+    _mlp = {
+        **_once, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "latent": 10, "e_steps": 2, "lr": 5e-4,
+        "d_lr": 5e-4,
+    }  # fmt: skip
+    hour = {
+        "digits": {**_mlp, "iterations": 30_000},
+        "image": {**_dcgan, "channels": (64, 128), "hidden": (1024,), "iterations": 9000},
     }
     quick = {
-        "digits": {**_quick, "image_size": 8, "iterations": 1200},
-        "image": {**_quick, "image_size": 16, "d_steps": 3, "lr": 5e-4, "iterations": 1300},
+        "digits": {**_mlp, "iterations": 6500},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "iterations": 3000},
     }
-    smoke = {"*": {"image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8}}
+    smoke = {
+        "*": {
+            "channels": (4,), "hidden": (16,), "image_size": 8, "map_size": 8, "width": 1, "iterations": 4, "batch_size": 8,
+        }
+    }  # fmt: skip
 
     iteration: Tensor
-    resize_h: Tensor
-    resize_w: Tensor
-    restore_h: Tensor
-    restore_w: Tensor
 
     @classmethod
     def skip_reason(cls, data: DataSpec) -> str | None:
@@ -148,34 +166,27 @@ class MPCC(ClusteringModel):
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         c = config
-        channels, height, width = data.shape
-        for side, pixels in (("h", height), ("w", width)):
-            matrix = resizing(pixels, c.image_size)
-            self.register_buffer(f"resize_{side}", matrix)
-            restore = torch.linalg.pinv(matrix) if c.image_size >= pixels else resizing(c.image_size, pixels)
-            self.register_buffer(f"restore_{side}", restore)
-        self.generator = Generator(c.image_size, channels, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling)
-        self.discriminator = Discriminator(c.image_size, c.map_size, channels, c.width)
-        trunk = self.discriminator.trunk
-        if not c.share_trunk:
-            trunk = discriminator_trunk(c.image_size, c.map_size, channels, c.width, c.normalise_encoder)
-        self.encoder = Encoder(trunk, c.map_size, c.width, c.latent, c.normalise_encoder)
+        resnets = c.networks == "resnet"
+        self.resize = Resize(data.shape[1:], (c.image_size, c.image_size) if resnets else data.shape[1:])
+        self.generator, self.discriminator, self.encoder = (build_resnets if resnets else build_small)(c, data.shape)
         self.prior = Mixture(c.n_clusters, c.latent, c.sigma)
         self.ema_generator = copy.deepcopy(self.generator).requires_grad_(False)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
-        self.generator_optimizer = _adam(self.generator, c.lr)
-        self.discriminator_optimizer = _adam(self.discriminator, c.lr)
-        self.encoder_optimizer = _adam(self.encoder, c.lr)
-        self.prior_optimizer = _adam(self.prior, c.prior_lr)
+        self.generator_optimizer = _adam(self.generator, c.lr, c.beta1)
+        self.discriminator_optimizer = _adam(self.discriminator, c.d_lr, c.beta1)
+        self.encoder_optimizer = _adam(self.encoder, c.e_lr, c.beta1)
+        self.prior_optimizer = _adam(self.prior, c.prior_lr, c.beta1)
 
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
-        yield Stage("train", self.step, c.iterations, c.d_steps * c.batch_size)
-        yield Action("standing statistics", self.set_standing_statistics)
+        images = c.d_steps * c.batch_size
+        passes = c.iterations if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, images)
+        yield Stage("train", self.step, min(c.iterations, passes), images)
+        yield Action("standing statistics", lambda: self.set_standing_statistics(x))
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One iteration: d_steps + 1 + e_steps updates, each with latents of its own, in this order."""
-        for real in self.to_network(x).chunk(self.config.d_steps):
+        for real in self.resize(x).chunk(self.config.d_steps):
             discriminator = self.discriminator_loss(real)
             update(discriminator, self.discriminator_optimizer)
         generator = self.generator_loss()
@@ -198,12 +209,14 @@ class MPCC(ClusteringModel):
         """Loss I, discriminator's side, of images (B, C, S, S)."""
         with torch.no_grad():
             fake = self.generator(*self.prior.sample(self.config.batch_size))
+        if self.config.networks == "dcgan":  # batch norm: real and generated images each with statistics of their own
+            return critic_loss(self.discriminator(real), self.discriminator(fake), self.config.loss)
         scores = self.discriminator(torch.cat([fake, real]))
-        return hinge_loss(scores[len(fake) :], scores[: len(fake)])
+        return critic_loss(scores[len(fake) :], scores[: len(fake)], self.config.loss)
 
     def generator_loss(self) -> Tensor:
         """Loss I, generator's side."""
-        return -self.discriminator(self.generator(*self.prior.sample(self.config.batch_size))).mean()
+        return generator_loss(self.discriminator(self.generator(*self.prior.sample(self.config.batch_size))), self.config.loss)
 
     def encoder_losses(self) -> tuple[Tensor, Tensor, Tensor]:
         """Loss II, its part for z and its part for y, and loss III."""
@@ -212,7 +225,7 @@ class MPCC(ClusteringModel):
             x = self.generator(z, y)
         m, l = self.encoder(x)
         constant = math.log(math.pi if self.config.latent_constant == "pi" else 2 * math.pi)
-        latent = latent_nll(z, m, l, constant) / x[0].numel()
+        latent = latent_nll(z, m, l, constant) / (z[0] if self.config.latent_per == "latent" else x[0]).numel()
         cluster = F.nll_loss(self.log_posterior(z), y)
         return latent, cluster, self.config.entropy_weight * negative_entropy(self.prior.v)
 
@@ -220,23 +233,19 @@ class MPCC(ClusteringModel):
     def update_ema(self) -> None:
         """Average parameters and buffers of the generator; a copy of them in the first `ema_start` iterations."""
         keep = torch.where(self.iteration < self.config.ema_start, 0.0, self.config.ema_decay)
-        source, average = self.generator.state_dict().values(), self.ema_generator.state_dict().values()
-        for value, mean in zip(source, average, strict=True):
-            mean.lerp_(value, 1 - keep)
+        pairs = zip(self.generator.state_dict().values(), self.ema_generator.state_dict().values(), strict=True)
+        for value, mean in pairs:
+            if value.is_floating_point():  # batch normalisation also counts its batches
+                mean.lerp_(value, 1 - keep)
         self.iteration += 1
 
-    def set_standing_statistics(self) -> None:
+    def set_standing_statistics(self, x: Tensor) -> None:
+        """Of the generators on latents, and of a trunk with batch norm on training images x: what it will be used on."""
         c = self.config
         for network in (self.ema_generator, self.generator):
-            network.set_standing_statistics(self.prior.sample(c.batch_size) for _ in range(c.standing_passes))
-
-    def to_network(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [0, 1] -> (B, C, S, S) in [-1, 1]."""
-        return 2 * (self.resize_h @ x @ self.resize_w.T) - 1
-
-    def to_data(self, x: Tensor) -> Tensor:
-        """(B, C, S, S) in [-1, 1] -> (B, C, H, W) in [0, 1]. Both matrices leave a uniform image uniform."""
-        return ((self.restore_h @ x @ self.restore_w.T + 1) / 2).clamp(0, 1)
+            set_standing_statistics(network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes)))
+        images = some_batches(x, c.batch_size, c.standing_passes)
+        set_standing_statistics(self.discriminator.trunk, ((self.resize(part),) for part in images))
 
     def log_posterior(self, z: Tensor) -> Tensor:
         """(B, K) log q(y | z)."""
@@ -250,16 +259,16 @@ class MPCC(ClusteringModel):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) mean m of q(z | x)."""
-        return self.encoder(self.to_network(x))[0]
+        return self.encoder(self.resize(x))[0]
 
     def sample(self, n: int, cluster: int | None = None) -> Tensor:
-        return self.to_data(self.ema_generator(*self.prior.sample(n, cluster)))
+        return self.resize.back(self.ema_generator(*self.prior.sample(n, cluster)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(m(x), most probable y)."""
         z = self.embed(x)
         generator = self.ema_generator if self.config.ema_reconstruction else self.generator
-        return self.to_data(generator(z, self.log_posterior(z).argmax(dim=1)))
+        return self.resize.back(generator(z, self.log_posterior(z).argmax(dim=1)))
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
         """What the paper's failures show in, beside the consistency, variety and saturation that every model's record has.
@@ -282,63 +291,5 @@ class MPCC(ClusteringModel):
         }
 
 
-class Mixture(nn.Module):
-    """p(y) p(z | y): K Gaussians, all equally likely, with means mu and log-variances v (K, J)."""
-
-    def __init__(self, n_clusters: int, latent: int, sigma: float):
-        super().__init__()
-        self.sigma = sigma
-        self.mu = nn.Parameter(nn.init.orthogonal_(torch.empty(n_clusters, latent)))
-        self.v = nn.Parameter(torch.ones(n_clusters, latent))
-
-    def std(self) -> Tensor:
-        """(K, J) s of the samples."""
-        return (0.5 * self.v).exp() + self.sigma
-
-    def sample(self, n: int, cluster: int | None = None) -> tuple[Tensor, Tensor]:
-        """z (n, J) and y (n,), of one cluster or of all; differentiable in mu and v."""
-        k, device = len(self.mu), self.mu.device
-        y = torch.randint(k, (n,), device=device) if cluster is None else torch.full((n,), cluster, device=device)
-        mu, std = self.mu[y], self.std()[y]
-        return torch.addcmul(mu, std, torch.randn_like(mu)), y
-
-
-def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Of the discriminator's scores (B,)."""
-    return (1 - real).relu().mean() + (1 + fake).relu().mean()
-
-
-def latent_nll(z: Tensor, m: Tensor, l: Tensor, constant: float) -> Tensor:
-    """Mean of -log N(z; m, diag e^l), all (B, J), with `constant` in place of log 2 pi."""
-    return 0.5 * ((z - m).square() * (-l).exp() + l + constant).sum(dim=1).mean()
-
-
-def mixture_log_posterior(z: Tensor, mu: Tensor, variance: Tensor) -> Tensor:
-    """(B, K) log q(y | z) of z (B, J) under equally likely Gaussians with means and variances (K, J)."""
-    squares = (z[:, None] - mu).square() / variance  # (B, K, J)
-    return (-0.5 * (variance.log() + squares).sum(dim=2)).log_softmax(dim=1)
-
-
-def negative_entropy(v: Tensor) -> Tensor:
-    """-H per cluster and dimension of Gaussians with log-variances v (K, J), without sigma_0."""
-    return -0.5 * (v + math.log(2 * math.pi) + 1).mean()
-
-
-def resizing(pixels: int, size: int) -> Tensor:
-    """(size, pixels) matrix that resizes a row of values as Pillow's bilinear filter does."""
-    square = torch.eye(pixels)[None, None]
-    return F.interpolate(square, size=(size, pixels), mode="bilinear", antialias=True)[0, 0]
-
-
-def update(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    """A step of each optimizer; the gradient is computed for their parameters only."""
-    parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    loss.backward(inputs=parameters)
-    for optimizer in optimizers:
-        optimizer.step()
-
-
-def _adam(module: nn.Module, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=lr, betas=(0.0, 0.999), fused=True)
+def _adam(module: nn.Module, lr: float, beta1: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=lr, betas=(beta1, 0.999), fused=True)

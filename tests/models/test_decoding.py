@@ -9,7 +9,7 @@ from torch import nn
 d = importlib.import_module("benchmark.models._decoding")
 
 K, D_N, PIXELS = 4, 3, 20
-SETTINGS = {"loss": d.released_loss, "penalty": 0.0, "steps": 60, "lr": 0.01, "box": 0.6, "tolerance": 0.0}
+SETTINGS = {"loss": d.released_loss, "penalty": 0.0, "steps": 60, "lr": 0.01, "box": 0.6}
 
 
 def linear_generator(seed=0):
@@ -69,7 +69,7 @@ def test_the_whole_latent_of_a_normal_prior_is_recovered():
 
 
 def plain_loop(generator, x, starts, fixed, loss, penalty, steps, lr, box):
-    """Algorithm 2, one point and one restart at a time, with torch's own Adam."""
+    """Algorithm 2, one point and one restart at a time, with an Adam of its own."""
     zs, losses, restarts = [], [], []
     for point in x:
         best = None
@@ -104,7 +104,7 @@ def test_the_batched_decoder_equals_a_plain_loop(loss, rows):
     generator = network_generator()
     x = torch.rand(4, PIXELS, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     settings = {"penalty": 0.3, "steps": 15, "lr": 0.02, "box": 0.3}
-    found = d.decode(generator, x, *start(), loss=d.LOSSES[loss], tolerance=0.0, rows=rows, **settings)
+    found = d.decode(generator, x, *start(), loss=d.LOSSES[loss], rows=rows, **settings)
     z, losses, restarts = plain_loop(generator, x, *start(), loss, **settings)
     assert found.restart.tolist() == restarts.tolist()
     torch.testing.assert_close(found.z, z, atol=1e-9, rtol=0)
@@ -134,18 +134,6 @@ def test_the_best_restart_has_the_lowest_loss_of_all():
     lowest, index = torch.stack(each).min(dim=0)
     torch.testing.assert_close(found.loss, lowest)
     assert found.restart.tolist() == index.tolist()
-
-
-def test_converged_restarts_stop_early_and_change_little():
-    generator = network_generator()
-    _, k, x = truth(generator)
-    settings = {**SETTINGS, "penalty": 0.1, "steps": 800}
-    whole = d.decode(generator, x, *start(), **settings)
-    early = d.decode(generator, x, *start(), **{**settings, "tolerance": 1e-3})
-    assert whole.steps == 800
-    assert early.steps < 500
-    assert early.restart.tolist() == k.tolist()
-    torch.testing.assert_close(early.loss, whole.loss, rtol=0.1, atol=1e-3)
 
 
 def test_points_do_not_influence_each_other():
@@ -183,7 +171,7 @@ def test_the_same_points_are_decoded_once():
 
     def function(x):
         calls.append(len(x))
-        return d.Decoded(x, x, x, 0.0)
+        return d.Decoded(x, x, x)
 
     remembered = d.once_in_a_row(function)
     a, b = torch.rand(3, 2), torch.rand(3, 2)

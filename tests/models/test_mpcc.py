@@ -1,5 +1,7 @@
 """MPCC: who updates what, what an iteration is, images of other sizes, and a whole run."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,7 @@ def test_who_updates_what(spied):
     model, seen = spied
     with torch.no_grad():  # components as different as in the middle of a run: at first some gradients are nearly nothing
         model.prior.v.copy_(torch.randn(K, J))
+        model.discriminator.head.linear.bias.fill_(3.0)  # real images are beyond the hinge: else this bias has no gradient
     for _ in range(3):
         model.step(torch.rand(32, 1, 8, 8))
     updates = seen[-9:]
@@ -113,15 +116,80 @@ def test_an_encoder_with_a_trunk_of_its_own():
     assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in own)
 
 
-@pytest.mark.parametrize("share_trunk", [True, False])
-def test_an_encoder_without_spectral_norm_leaves_the_discriminators_layers_alone(share_trunk):
-    """Spectrally normalised layers have a buffer u."""
-    model = make(share_trunk=share_trunk, normalise_encoder=False)
-    normalised = {name.rpartition(".")[0] for name, _ in model.named_buffers() if name.endswith(".u")}
-    encoder = {name for name in normalised if name.startswith("encoder")}
-    assert encoder == set()  # a shared trunk is listed under the discriminator
-    assert {f"discriminator.{part}" for part in ("linear", "block.conv1", "trunk.0.conv1")} <= normalised
-    assert hasattr(model.encoder.trunk[0].conv1, "u") == share_trunk
+SMALL_NETWORKS = {
+    "dcgan": {"networks": "dcgan", "loss": "nonsaturating"},
+    "mlp": {"networks": "mlp", "loss": "hinge", "share_trunk": False},
+}
+
+
+def make_small(networks):
+    return make(**SMALL_NETWORKS[networks], channels="4", hidden="16", d_steps=1, e_steps=1)
+
+
+@pytest.mark.parametrize("networks", SMALL_NETWORKS)
+def test_gradients_of_the_small_networks_reach_what_they_should(networks):
+    """Loss I trains G and the mixture, its counterpart D, loss II E, a shared trunk and the mixture: every weight."""
+    model, x = make_small(networks), torch.rand(8, 1, 8, 8)
+    with torch.no_grad():
+        model.prior.v.copy_(torch.randn(K, J))
+    of = lambda *parts: [p for part in parts for p in getattr(model, part).parameters()]  # noqa: E731
+    for loss, reached in (
+        (model.discriminator_loss(model.resize(x)), of("discriminator")),
+        (model.generator_loss(), of("generator", "prior")),
+        (sum(model.encoder_losses()), of("encoder", "prior")),
+    ):
+        gradients = torch.autograd.grad(loss, reached)
+        weights = [g for g, p in zip(gradients, reached, strict=True) if p.ndim > 1]  # biases before a batch norm do nothing
+        assert all(g.abs().sum() > 0 for g in weights)
+    trunks = {id(p) for p in model.encoder.trunk.parameters()}
+    assert bool(trunks & {id(p) for p in model.discriminator.parameters()}) == (networks == "dcgan")
+
+
+def test_real_and_generated_images_have_batch_statistics_of_their_own():
+    model, x = make_small("dcgan"), torch.rand(8, 1, 8, 8)
+    reference = copy.deepcopy(model)
+    torch.manual_seed(3)
+    found = model.discriminator_loss(model.resize(x))
+    torch.manual_seed(3)
+    fake = reference.generator(*reference.prior.sample(8))
+    on_data, on_generated = reference.discriminator(reference.resize(x)), reference.discriminator(fake)
+    expected = -(on_data.sigmoid().log().mean() + (1 - on_generated.sigmoid()).log().mean())
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_encoder_is_used_with_the_statistics_of_training_images():
+    model = make(**SMALL_NETWORKS["dcgan"], channels="4,6", hidden="16", d_steps=1, e_steps=1, batch_size=8, standing_passes=4)
+    x = torch.rand(32, 1, 8, 8)  # all of them
+    model.step(x[:8])
+    (_, once) = model.stages(x)
+    once.run()
+    trunk = model.encoder.trunk
+    norm, before = trunk[3], trunk[:3]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    expected = before(model.resize(x)).mean((0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected.detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("per", ["value", "latent"])
+def test_what_the_latent_loss_is_divided_by(per):
+    model = make(**SMALL_NETWORKS["mlp"], latent_per=per)
+    for p in model.encoder.head.parameters():  # m = 0, l = 0
+        torch.nn.init.zeros_(p)
+    torch.manual_seed(3)
+    latent, _, _ = model.encoder_losses()
+    torch.manual_seed(3)
+    z, _ = model.prior.sample(8)
+    expected = (z.square().sum(1) / 2 + J / 2 * np.log(np.pi)).mean() / (64 if per == "value" else J)
+    torch.testing.assert_close(latent, expected)
+
+
+def test_small_data_are_not_passed_over_too_often():
+    spec = DataSpec("some", (1, 8, 8), (0.0, 1.0), 40)
+    lengths = {}
+    for most in (None, 3, 1000):
+        model = make(spec, epochs_at_most=most, iterations=100, d_steps=1, batch_size=8)
+        lengths[most] = next(iter(model.stages(torch.zeros(40, 1, 8, 8)))).steps
+    assert lengths == {None: 100, 3: 15, 1000: 100}
 
 
 class NoSynchronisation(TorchDispatchMode):
@@ -140,15 +208,21 @@ class NoSynchronisation(TorchDispatchMode):
         self.names = set()
 
 
-@pytest.mark.parametrize("delivery", ["split", "shared", "embedding"])
-def test_the_iteration_never_waits_for_the_device(delivery):
-    model, x = make(delivery=delivery), torch.rand(32, 1, 8, 8)
-    model.step(x)  # the optimizers make their states in their first step
+@pytest.mark.parametrize("kind", ["split", "shared", "embedding", *SMALL_NETWORKS])
+def test_the_iteration_never_waits_for_the_device(kind):
+    model, x = make_small(kind) if kind in SMALL_NETWORKS else make(delivery=kind), torch.rand(32, 1, 8, 8)
+    (train, _) = model.stages(x)
+    train.step(x)  # the optimizers make their states in their first step
     with NoSynchronisation() as seen:
-        model.step(x)
-    assert {"convolution", "_fused_adam_"} <= seen.names
+        train.step(x)
+    assert {"addmm", "_fused_adam_"} <= seen.names
     with pytest.raises(AssertionError, match="_local_scalar_dense in a step"), NoSynchronisation():
         x.sum().item()
+
+
+def floats(network):
+    """Parameters and buffers, without the counters of batch normalisation."""
+    return [t for t in network.state_dict().values() if t.is_floating_point()]
 
 
 def test_averaged_generator():
@@ -156,9 +230,9 @@ def test_averaged_generator():
     x, averages = torch.rand(32, 1, 8, 8), []
     for i in range(5):
         model.step(x)
-        now = [t.clone() for t in model.generator.state_dict().values()]
+        now = [t.clone() for t in floats(model.generator)]
         averages = now if i < 2 else [0.75 * a + 0.25 * n for a, n in zip(averages, now, strict=True)]
-        for found, expected in zip(model.ema_generator.state_dict().values(), averages, strict=True):
+        for found, expected in zip(floats(model.ema_generator), averages, strict=True):
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
@@ -171,8 +245,8 @@ def test_which_generator_reconstructs():
         x = torch.rand(5, 1, 8, 8)
         m = model.embed(x)
         generator = model.ema_generator if choice else model.generator
-        expected = model.to_data(generator(m, model.log_assign(x).argmax(1)))
-        other = model.to_data((model.generator if choice else model.ema_generator)(m, model.log_assign(x).argmax(1)))
+        expected = model.resize.back(generator(m, model.log_assign(x).argmax(1)))
+        other = model.resize.back((model.generator if choice else model.ema_generator)(m, model.log_assign(x).argmax(1)))
         torch.testing.assert_close(model.reconstruct(x), expected)
         assert not torch.allclose(expected, other)
 
@@ -199,12 +273,12 @@ def test_resizing(pixels, size):
     model = make(spec, image_size=size)
     grey = np.random.default_rng(0).integers(0, 256, size=(pixels, pixels), dtype=np.uint8)
     x = torch.from_numpy(grey / 255).float()[None, None]
-    inside = model.to_network(x)
+    inside = model.resize(x)
     resized = np.asarray(Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)) / 127.5 - 1
     np.testing.assert_allclose(inside[0, 0].numpy(), resized, atol=1.5 / 127.5)
-    assert (size < pixels) != torch.allclose(model.to_data(inside), x, atol=1e-5)
+    assert (size < pixels) != torch.allclose(model.resize.back(inside), x, atol=1e-5)
     for level in (-1.0, 0.0, 1.0):  # a uniform image stays uniform, whichever way it was resized
-        uniform = model.to_data(torch.full((1, 1, size, size), level))
+        uniform = model.resize.back(torch.full((1, 1, size, size), level))
         torch.testing.assert_close(uniform, torch.full_like(x, (level + 1) / 2), rtol=0, atol=1e-5)
 
 
@@ -258,8 +332,8 @@ def test_well_separated_clusters_are_recovered():
     x, y = patches(100)
     spec = DataSpec("patches", (1, 8, 8), (0.0, 1.0), len(x))
     start(0, "init")
-    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32, "normalise_encoder": False}
-    values |= {"lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
+    values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32}
+    values |= {"lr": 2e-3, "d_lr": 2e-3, "e_lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
     model = mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()}))
     Trainer(model, x, seed=0).run()
     model.eval()

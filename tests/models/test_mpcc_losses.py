@@ -89,8 +89,8 @@ def test_parameter_counts_printed_for_cifar10():
     assert count(model.discriminator) == 9_456_769 - 10 * 384
     assert count(model.encoder) == 17_615_872
     assert len(model.discriminator.trunk) == 3
-    assert [b.halve for b in [*model.discriminator.trunk, model.discriminator.block]] == [True, True, False, False]
-    assert [b.halve for b in model.encoder.blocks] == [False, True, True]
+    assert [b.halve for b in [*model.discriminator.trunk, model.discriminator.head.block]] == [True, True, False, False]
+    assert [b.halve for b in model.encoder.head.blocks] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,9 @@ def test_parameter_counts_printed_for_cifar10():
 def test_presets_of_the_paper(name, shape, expected):
     c = config.resolve(mpcc.MPCC, DataSpec(name, shape, (0.0, 1.0), 50_000), 10, "paper", {})
     assert (c.width, c.latent, c.delivery, c.prior_lr, c.iterations) == expected
-    assert (c.lr, c.batch_size, c.d_steps, c.e_steps, c.image_size, c.map_size) == (2e-4, 50, 4, 4, 32, 8)
+    assert (c.networks, c.loss, c.epochs_at_most, c.latent_per) == ("resnet", "hinge", None, "value")
+    assert (c.lr, c.d_lr, c.e_lr, c.beta1, c.share_trunk) == (2e-4, 2e-4, 2e-4, 0.0, True)
+    assert (c.batch_size, c.d_steps, c.e_steps, c.image_size, c.map_size) == (50, 4, 4, 32, 8)
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------
@@ -126,11 +128,6 @@ def test_latent_loss_is_a_gaussian_log_likelihood(normal):
 def test_negative_entropy(normal):
     v = normal(K, J)
     torch.testing.assert_close(mpcc.negative_entropy(v), -Normal(torch.zeros_like(v), (0.5 * v).exp()).entropy().mean())
-
-
-def test_hinge_loss():
-    real, fake = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-2.0, 0.5, 0.0])
-    assert mpcc.hinge_loss(real, fake).item() == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1.5 + 1) / 3)
 
 
 def test_posterior_equals_that_of_scikit_learn(normal):

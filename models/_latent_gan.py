@@ -1,0 +1,155 @@
+"""ClusterGAN's networks and training, and those of its variants: a GAN with a partly discrete latent, and its inverse."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from benchmark.api import ClusteringModel, DataSpec
+
+from ._adversarial import critic_loss, generator_loss, gradient_penalty, update
+from ._gan_networks import generator, trunk
+
+SIGMA = {"clustergan": 0.1, "infogan": 1.0, "wgan_onehot": 0.1, "wgan_normal": 0.15}  # of z_n, as released
+
+
+class LatentGAN(ClusteringModel):
+    """G, D and, depending on the variant, an encoder: a network of its own or a head on D's trunk.
+
+    Attributes:
+        n_free: dimension of the normal part of z: d_n, and K more for the prior without clusters.
+    """
+
+    def __init__(self, data: DataSpec, config: Any):
+        super().__init__(data, config)
+        c, k = config, config.n_clusters
+        self.sigma = SIGMA[c.variant] if c.sigma is None else c.sigma
+        self.n_free = c.latent + (k if c.variant == "wgan_normal" else 0)
+        channels = c.channels if data.kind == "image" else ()
+        norm = (lambda features, of_rank: of_rank(features)) if c.batch_norm else None
+        end = [] if data.value_range is None else [nn.Sigmoid()]
+        self.generator = nn.Sequential(*generator(c.latent + k, data.shape, c.hidden, channels, norm), *end)
+        self.critic_trunk = trunk(data.shape, c.hidden, channels, c.critic_norm)
+        head = nn.Linear(c.hidden[-1], 1)
+        self.critic_head = spectral_norm(head) if c.critic_norm == "spectral" else head
+        critic: list[nn.Module] = [self.critic_trunk, self.critic_head]
+        inverse: list[nn.Module] = [self.generator]
+        if c.variant == "clustergan" and not c.share_trunk:
+            self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
+            inverse.append(self.encoder)
+        elif self.has_encoder:
+            self.code_head = nn.Linear(c.hidden[-1], k + (c.latent if c.variant == "clustergan" else 0))
+            critic.append(self.code_head)
+        self.optimizer = _adam(inverse, c.lr, c.beta2)  # of G and E
+        self.critic_optimizer = _adam(critic, c.critic_lr, c.beta2)
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether there is an E_c, which `categorical` needs."""
+        return self.config.variant in ("clustergan", "infogan")
+
+    @property
+    def shares_trunk(self) -> bool:
+        """Whether the encoder is a head on the critic's trunk, and trains that as well."""
+        return self.config.variant == "infogan" or (self.config.variant == "clustergan" and self.config.share_trunk)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
+        code = self.code_head(self.critic_trunk(x)) if self.shares_trunk else self.encoder(x)
+        z_n, logits = code.split([self.config.latent, self.config.n_clusters], dim=1)
+        return z_n, logits
+
+    def sample_prior(self, n: int, cluster: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z (n, d_n + K) and its clusters (n,), uniform unless given; a normal prior has none, and ignores them."""
+        c, device = self.config, next(self.parameters()).device
+        if cluster is None:
+            cluster = torch.randint(c.n_clusters, (n,), device=device)
+        z_n = self.sigma * torch.randn(n, self.n_free, device=device)
+        z_c = F.one_hot(cluster, c.n_clusters).to(z_n.dtype)
+        return (z_n if c.variant == "wgan_normal" else torch.cat([z_n, z_c], dim=1)), cluster
+
+    def critic(self, x: Tensor) -> Tensor:
+        """(B,) D(x): high on data."""
+        return self.critic_head(self.critic_trunk(x)).squeeze(1)
+
+    def judge(self, generated: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of generated points in the critic's trunk, D of them, and D of data (B,)."""
+        if self.config.critic_norm == "batch":  # with statistics of their own
+            features = torch.cat([self.critic_trunk(generated), self.critic_trunk(x)])
+        else:
+            features = self.critic_trunk(torch.cat([generated, x]))
+        on_generated, on_data = self.critic_head(features).squeeze(1).chunk(2)
+        return features[: len(generated)], on_generated, on_data
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """Critic updates on the parts of the batch, one for each, then an update of generator and encoder."""
+        for part in x.tensor_split(min(self.config.critic_steps, len(x))):
+            losses = self.critic_step(part)
+        return losses | self.generator_step(len(part))
+
+    def critic_step(self, x: Tensor) -> dict[str, Tensor]:
+        c = self.config
+        z, cluster = self.sample_prior(len(x))
+        with torch.no_grad():
+            generated = self.generator(z)
+        _, on_generated, on_data = self.judge(generated, x)
+        losses = {"critic": critic_loss(on_data, on_generated, c.loss)}
+        if c.loss == "wgan-gp":
+            eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
+            losses["penalty"] = c.penalty * gradient_penalty(self.critic, x, generated, eps)
+        codes = self.code_losses(generated, z, cluster) if self.shares_trunk else {}
+        update(sum_of(losses | codes), self.critic_optimizer)
+        return losses
+
+    def generator_step(self, n: int) -> dict[str, Tensor]:
+        z, cluster = self.sample_prior(n)
+        x = self.generator(z)
+        losses = {"generator": generator_loss(self.critic(x), self.config.loss), **self.code_losses(x, z, cluster)}
+        update(sum_of(losses), self.optimizer)
+        return losses
+
+    def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update of all networks on the same images: generated once, judged and encoded once.
+
+        The losses of G end at its images: what they say of them goes on to G in the backward pass of the others.
+        """
+        c = self.config
+        z, cluster = self.sample_prior(len(x))
+        generated = self.generator(z)
+        images = generated.detach().requires_grad_()
+        features, on_generated, on_data = self.judge(images, x)
+        codes = self.code_losses(images, z, cluster, features)
+        generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
+        (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)
+        update(sum_of({"critic": critic, **codes}), self.critic_optimizer, self.optimizer, at=(generated, pull))
+        return {"critic": critic, "generator": generator, **codes}
+
+    def code_losses(self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
+        """Weighted losses of what the encoder makes of x = G(z); none without one.
+
+        Args:
+            features: of x in the critic's trunk, if they have been computed already.
+        """
+        c = self.config
+        if not self.has_encoder:
+            return {}
+        if not self.shares_trunk:
+            code = self.encoder(x)
+        else:
+            code = self.code_head(self.critic_trunk(x) if features is None else features)
+        losses = {"z_c": c.beta_c * F.cross_entropy(code[:, -c.n_clusters :], cluster)}
+        if c.variant == "clustergan":
+            losses["z_n"] = c.beta_n * F.mse_loss(code[:, : c.latent], z[:, : c.latent])
+        return losses
+
+
+def sum_of(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()
+
+
+def _adam(modules: Sequence[nn.Module], lr: float, beta2: float) -> torch.optim.Adam:
+    parameters = [p for module in modules for p in module.parameters()]
+    return torch.optim.Adam(parameters, lr=lr, betas=(0.5, beta2), fused=True)
