@@ -40,6 +40,7 @@ def explained(what: str) -> Iterator[None]:
     except (UserError, OSError):  # the command line has words for these
         raise
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{last.filename}, line {last.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+        where = f"{own[-1].filename}, line {own[-1].lineno}"
         raise UserError(f"{what}: {type(error).__name__}: {error} ({where})") from error

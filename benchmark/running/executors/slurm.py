@@ -193,7 +193,7 @@ class SlurmExecutor:
         status, reason = slurm_queue.why_ended(job)
         if record is None:
             tail = (
-                log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+                log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
                 if log and log.is_file()
                 else []
             )
