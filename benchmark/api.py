@@ -131,8 +131,9 @@ class ClusteringModel(nn.Module, ABC):
     super().__init__(data, config).
 
     Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it.
-    Optimisers, learning-rate schedulers and GradScalers are attributes set in `__init__`, of the model or of a
-    module in it, alone or in lists, tuples and dictionaries; the Trainer finds them there for its checkpoints.
+    Optimisers, learning-rate schedulers and GradScalers are attributes set in `__init__`, of the model or of
+    a module in it, alone or in lists, tuples and dictionaries; the Trainer finds them there for its
+    checkpoints.
 
     Class attributes:
         name: what the user types.

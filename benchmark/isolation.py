@@ -113,7 +113,8 @@ def _settings_of_the_process() -> list[Setting]:
             lambda method: multiprocessing.set_start_method(method, force=True),
         ),
         (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
-        *(_attribute(sys, name) for name in ("argv", "stdout", "stderr", "excepthook")),
+        (lambda: list(sys.argv), lambda arguments: setattr(sys, "argv", arguments)),
+        *(_attribute(sys, name) for name in ("stdout", "stderr", "excepthook")),
     ]
 
 

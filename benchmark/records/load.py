@@ -95,8 +95,8 @@ def load_run(
     Args:
         plugins: files with models or data sets, besides those that the run itself was given; one of the same
             name takes the place of the run's, which may have been moved or lie on another machine.
-        data: own .npz files, if that of the run is no longer where it was: the one of the same name counts, or
-            the only one.
+        data: own .npz files, if that of the run is no longer where it was: the one of the same name counts,
+            or the only one.
 
     Raises:
         UserError: the folder holds no run that ended well, or lacks its model.
@@ -116,8 +116,8 @@ def load_run(
     name = run.key["model"]
     if name not in registry.models and (gone := [plugin for plugin in own if not Path(plugin).is_file()]):
         raise UserError(
-            f"the model {name} of this run was in {' or '.join(gone)}, which is not there; say where the file "
-            f"is now: load_run(..., plugins=[FILE.py]), on the command line --plugin FILE.py"
+            f"the model {name} of this run was in {' or '.join(gone)}, which is not there; say where the "
+            f"file is now: load_run(..., plugins=[FILE.py]), on the command line --plugin FILE.py"
         )
     return SavedRun(folder, run, record, registry, registry.model(name), _chosen(run, data))
 

@@ -185,7 +185,7 @@ def _check_losses(stage: Stage, losses: Any) -> None:
     """Raise if a step did not return what the contract says."""
     expected = f'the step of stage {stage.name} must return a dict of scalar tensors such as {{"loss": loss}}'
     if not isinstance(losses, Mapping):
-        raise UserError(f"{expected}, it returned {_kind(losses)}")
+        raise UserError(f"{expected}, not {_kind(losses)}")
     for name, value in losses.items():
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UserError(f"{expected}, its {name!r} is {_kind(value)}")
@@ -194,7 +194,7 @@ def _check_losses(stage: Stage, losses: Any) -> None:
 def _kind(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    return "nothing" if value is None else f"of type {type(value).__name__}: {value!r:.80}"
+    return "None" if value is None else f"the {type(value).__name__} {value!r:.80}"
 
 
 def _steps(item: Stage | Action) -> int:
