@@ -1,13 +1,10 @@
 """Finding plugins: folders, files, failures and names that are taken."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.isolation import isolated
-from benchmark.plugin_files import import_file
 from benchmark.registry import Registry
 
 MODEL = """
@@ -104,59 +101,6 @@ def test_a_missing_plugin_file_is_named(tmp_path):
 def test_a_model_file_imported_a_second_time_under_another_name_is_refused():
     path = str(Path(__file__).resolve().parent.parent / "models" / "kmeans.py")
     assert "taken by benchmark.models.kmeans" in Registry([path]).failures[path]
-
-
-USES = """
-from ._one import ONE
-import two
-import package.three as three
-from package import THREE
-import json
-
-def values():
-    import four
-    from . import _five
-    return ONE, two.TWO, three.THREE, THREE, four.FOUR, _five.FIVE, json.dumps(1)
-"""
-
-
-def fill(folder, value):
-    """A plugin file with helpers beside it that all hold `value`."""
-    (folder / "package").mkdir(parents=True)
-    for name, constant in (
-        ("_one", "ONE"),
-        ("four", "FOUR"),
-        ("_five", "FIVE"),
-        ("package/__init__", "THREE"),
-    ):
-        (folder / f"{name}.py").write_text(f"{constant} = {value}\n")
-    (folder / "two.py").write_text("from four import FOUR as TWO\n")  # a helper's helper
-    (folder / "package" / "three.py").write_text("import two\nTHREE = two.TWO\n")
-    return Path(write(folder, USES))
-
-
-def test_plugins_import_what_lies_beside_them_and_never_what_lies_beside_others(tmp_path):
-    paths, modules = list(sys.path), set(sys.modules)
-    files = [fill(tmp_path / name, value) for name, value in (("a", 1), ("b", 2))]
-    with isolated():
-        first, second = (import_file(path) for path in files)
-    assert first.values() == (1,) * 6 + ("1",)
-    assert second.values() == (2,) * 6 + ("1",)
-    assert sys.path == paths
-    assert not {"two", "four", "package", "_one"} & (set(sys.modules) - modules)
-
-
-def test_a_folder_that_a_plugin_adds_to_the_path_is_its_own(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name / "lib").mkdir(parents=True)
-        (tmp_path / name / "lib" / "tool.py").write_text(f"NAME = {name!r}\n")
-        text = "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\n"
-        later = "import tool\ndef late():\n    import tool\n    return tool.NAME\n"
-        write(tmp_path / name, text + later)
-    with isolated():
-        first, second = (import_file(tmp_path / name / "mine.py") for name in ("a", "b"))
-    assert (first.late(), second.late()) == ("a", "b")
-    assert (first.tool.NAME, second.tool.NAME) == ("a", "b")
 
 
 def test_an_edited_plugin_and_an_edited_helper_are_read_again(tmp_path):

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.errors import UserError
+from benchmark.isolation import isolated
+from benchmark.plugin_files import import_file, own_paths
 from benchmark.records import source
 from benchmark.registry import Registry
 
@@ -119,3 +122,41 @@ def test_a_package_beside_the_working_folder_counts_and_installed_ones_do_not(di
 def test_every_registered_model_has_one_of_its_own():
     digests = [source.source_digest(cls.__module__) for cls in Registry().models.values()]
     assert len(set(digests)) == len(digests)
+
+
+def plugin_files_of(path):
+    """The files that the digest of a plugin covers, as names relative to its folder."""
+    with isolated():
+        module = import_file(path)
+    found = source._reachable(path, module.__name__.split(".")[0], own_paths(module.__name__))
+    return {str(file.relative_to(path.parent)) for file in found}
+
+
+def test_helpers_of_a_plugin_count_also_from_subfolders_and_from_folders_added_to_the_path(tmp_path):
+    for folder in ("nets", "lib"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "nets" / "mlp.py").write_text("import helper\n")  # no __init__.py; imports from above
+    for file in ("helper.py", "lib/tool.py", "lib/late.py"):
+        (tmp_path / file).write_text("x = 1\n")
+    path = tmp_path / "mine.py"
+    adds = "import sys, pathlib\nsys.path.append(str(pathlib.Path(__file__).parent / 'lib'))\n"
+    path.write_text(adds + "import nets.mlp\nimport tool\ndef f():\n    import late\n")
+    assert plugin_files_of(path) == {"mine.py", "nets/mlp.py", "helper.py", "lib/tool.py", "lib/late.py"}
+
+
+def test_a_package_without_init_in_the_working_folder_counts(tmp_path, monkeypatch):
+    (tmp_path / "here" / "plain").mkdir(parents=True)
+    (tmp_path / "here" / "plain" / "nets.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path / "here")
+    (tmp_path / "mine.py").write_text("from plain.nets import x\n")
+    assert plugin_files_of(tmp_path / "mine.py") == {"mine.py", "here/plain/nets.py"}
+
+
+def test_code_in_another_encoding_is_read_and_what_is_no_python_is_named(digest, tmp_path):
+    path = tmp_path / "edited.py"
+    path.write_bytes("# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"))
+    assert digest()
+    path.write_text("def f():\n    import broken\n")
+    (tmp_path / "broken.py").write_text("this is no Python")
+    with pytest.raises(UserError, match=r"broken\.py can't be read as Python"):
+        digest()
