@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from benchmark.errors import Unsupported
+from benchmark.errors import Unsupported, UserError
 
 __all__ = [
     "Action",
@@ -236,7 +236,18 @@ class ClusteringModel(nn.Module, ABC):
         return {name: part.state_dict() for name, part in self._training_parts().items()}
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._training_parts().items():
+        """Go on with a state of `training_state`.
+
+        Raises:
+            UserError: the model had other optimisers, schedulers and scalers then.
+        """
+        parts = self._training_parts()
+        if differing := sorted(parts.keys() ^ state.keys()):
+            raise UserError(
+                f"the checkpoint of {self.name} and the model differ in {', '.join(differing)}: optimisers, "
+                "schedulers and GradScalers must be attributes from __init__ on"
+            )
+        for name, part in parts.items():
             part.load_state_dict(state[name])
 
     def _training_parts(self) -> dict[str, Any]:

@@ -222,6 +222,18 @@ def test_optimisers_in_collections_and_modules_and_a_scaler_are_in_the_checkpoin
     assert found.curves == expected.curves
 
 
+def test_an_optimiser_that_is_made_after_init_is_named_when_a_run_is_continued(tmp_path):
+    class Late(Model):
+        def between(self):
+            self.late = torch.optim.SGD([self.weight], lr=0.1)
+
+    stopped, path = Late(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == 17)
+    with pytest.raises(UserError, match=r"differ in late: optimisers, .* must be attributes from __init__ on"):
+        train(Late(), checkpoint=path)
+
+
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
