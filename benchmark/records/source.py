@@ -153,7 +153,15 @@ def _installed() -> tuple[Path, ...]:
 def _canonical_source(path: Path, code: bytes) -> str:
     """The code without docstrings, budgets' tables, and imports of the suite's core."""
     tree = _parsed(path, code)
-    dropped = [*_budget_tables(tree), *(node for node in ast.walk(tree) if _is_core_import(node))]
+    dropped: list[ast.stmt] = _budget_tables(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and _is_core_import(node):
+            # A name under which something is imported does not say what it is, so these stay.
+            node.names = [alias for alias in node.names if alias.asname not in (None, alias.name)]
+            if isinstance(node, ast.ImportFrom):
+                node.module = "benchmark"
+            if not node.names:
+                dropped.append(node)
     for node in ast.walk(tree):
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
@@ -187,8 +195,17 @@ def _budget_tables(tree: ast.Module) -> list[ast.stmt]:
         for item in body
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
     }
-    found: list[ast.stmt] = [item for item, name in assigned.items() if name in BUDGET_TABLES]
     everywhere = Counter(_names(tree))
+    tables = [
+        item
+        for item, name in assigned.items()
+        if name in BUDGET_TABLES and item not in tree.body and not isinstance(item.value, ast.Constant)
+    ]
+    among_them = Counter(name for item in tables for name in _names(item))
+    # One that other code reads may be something else of that name, e.g. a network's.
+    found: list[ast.stmt] = [
+        item for item in tables if everywhere[assigned[item]] == among_them[assigned[item]]
+    ]
     while True:
         inside = Counter(name for item in found for name in _names(item))
         more = [i for i, name in assigned.items() if i not in found and 0 < inside[name] == everywhere[name]]

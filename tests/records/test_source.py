@@ -53,6 +53,17 @@ def test_a_core_module_that_moves_or_is_renamed_leaves_it_alone(digest, tmp_path
     assert digest() == first
 
 
+def test_another_function_of_the_core_under_the_same_name_changes_it(digest, tmp_path):
+    path = tmp_path / "edited.py"
+    body = "\n\ndef f(x):\n    return convert(x)\n"
+    path.write_text("from benchmark.api import as_float as convert, Stage" + body)
+    first = digest()
+    path.write_text("from benchmark.contract import as_float as convert" + body)
+    assert digest() == first
+    path.write_text("from benchmark.api import in_full_precision as convert, Stage" + body)
+    assert digest() != first
+
+
 def test_presets_and_what_only_they_use_do_not_count(digest, tmp_path):
     """They act through the config, which is in the key."""
     path = tmp_path / "edited.py"
@@ -65,6 +76,23 @@ def test_presets_and_what_only_they_use_do_not_count(digest, tmp_path):
     )
     assert digest() == first
     path.write_text(shared.replace("USED = 1", "USED = 2"))
+    assert digest() != first
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "quick = {{'a': {}}}\n\ndef f():\n    return quick['a']\n",
+        "quick = {{'a': {}}}\n",  # of a module: another may import it
+        "class C:\n    smoke = {{'a': {}}}\n\n    def f(self):\n        return self.smoke\n",
+        "class C:\n    hour = {}\n",
+    ],
+)
+def test_what_only_has_the_name_of_a_preset_counts(digest, tmp_path, code):
+    path = tmp_path / "edited.py"
+    path.write_text(code.format(1))
+    first = digest()
+    path.write_text(code.format(2))
     assert digest() != first
 
 
