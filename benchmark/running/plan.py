@@ -158,6 +158,9 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 "threads": request.threads or (1 if device == "cpu" else 4),
                 "versions": {"training": TRAINING_VERSION},
             }
+            if registry.origins.get(type(dataset)) in request.plugins:
+                # Of what models are told of the data, what neither the suite's code nor the arrays hold.
+                key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             more = (request.fid, request.fid_n, overridden, dataclasses.asdict(spec))
             runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]

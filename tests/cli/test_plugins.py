@@ -228,6 +228,22 @@ def test_a_plugin_that_ends_the_process_is_named(cli, tmp_path, text, reason):
         assert re.search(f"{path} could not be loaded: importing it {reason}", listed.stdout)
 
 
+def test_an_edited_range_of_a_data_set_makes_its_runs_new_ones(tmp_path):
+    """Models are told of it, and the arrays do not show it."""
+    text = (
+        "import numpy as np\nfrom benchmark.api import Dataset\n\n"
+        "class Line(Dataset):\n    name = title = 'line'\n"
+        "    splits, shape, n_classes, value_range = ('all',), (1,), 2, {}\n"
+        "    def x(self, split):\n        return np.linspace(0, 1, 20, dtype=np.float32)[:, None]\n"
+        "    def y(self, split):\n        return np.arange(20) // 10\n"
+    )
+    path, digests = tmp_path / "line.py", []
+    for value_range in ("(0.0, 1.0)", "(0.0, 1.0)  # the same", "None"):
+        path.write_text(text.format(value_range))
+        digests.append(plan(Request("line", ("kmeans",), 1, plugins=(str(path),))).runs[0].digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
 NO_DECORATOR = ("@dataclass(frozen=True)", "")
 
 
