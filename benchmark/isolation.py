@@ -159,11 +159,11 @@ def _signal_handlers_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _exit_refused() -> Iterator[None]:
-    """Make `os._exit` catchable in this process; a fork of it may end as it likes."""
-    really, here = os._exit, os.getpid()
+    """Make `os._exit` catchable here; a fork of this process and another thread may end it as they like."""
+    really, here = os._exit, (os.getpid(), threading.get_ident())
 
     def exit_(status: int) -> NoReturn:
-        if os.getpid() == here:
+        if (os.getpid(), threading.get_ident()) == here:
             raise SystemExit(status)
         really(status)
 
