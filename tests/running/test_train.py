@@ -230,7 +230,9 @@ def test_an_optimiser_that_is_made_after_init_is_named_when_a_run_is_continued(t
     stopped, path = Late(), tmp_path / "checkpoint.pt"
     with pytest.raises(Interrupted):
         train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == 17)
-    with pytest.raises(UserError, match=r"differ in late: optimisers, .* must be attributes from __init__ on"):
+    with pytest.raises(
+        UserError, match=r"differ in late: optimisers, .* must be attributes from __init__ on"
+    ):
         train(Late(), checkpoint=path)
 
 
