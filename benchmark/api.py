@@ -20,7 +20,7 @@ walk through both. Models never see labels: these are used for scoring only, aft
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from benchmark.errors import Unsupported
+from benchmark.errors import Unsupported, UserError
 
 __all__ = [
     "Action",
@@ -44,6 +44,7 @@ __all__ = [
     "batches_per_epoch",
     "draw_seed",
     "hard_assignment",
+    "in_full_precision",
 ]
 
 OPTIONAL_ABILITIES = ("embed", "sample", "reconstruct")
@@ -128,8 +129,9 @@ class ClusteringModel(nn.Module, ABC):
     super().__init__(data, config).
 
     Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it.
-    Optimisers and learning-rate schedulers are attributes set in `__init__`; the Trainer finds them there for
-    its checkpoints.
+    Optimisers, learning-rate schedulers and GradScalers are attributes set in `__init__`, of the model or of
+    a module in it, alone or in lists, tuples and dictionaries; the Trainer finds them there for its
+    checkpoints.
 
     Class attributes:
         name: what the user types.
@@ -238,15 +240,31 @@ class ClusteringModel(nn.Module, ABC):
         return torch.cat([function(as_float(part)) for part in x.split(batch_size)])
 
     def training_state(self) -> dict[str, Any]:
-        """State of the optimisers and schedulers found among the attributes, by attribute name."""
+        """State of the optimisers, schedulers and scalers found among the attributes, by attribute name."""
         return {name: part.state_dict() for name, part in self._training_parts().items()}
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._training_parts().items():
+        """Go on with a state of `training_state`.
+
+        Raises:
+            UserError: the model had other optimisers, schedulers and scalers then.
+        """
+        parts = self._training_parts()
+        if differing := sorted(parts.keys() ^ state.keys()):
+            raise UserError(
+                f"the checkpoint of {self.name} and the model differ in {', '.join(differing)}: optimisers, "
+                "schedulers and GradScalers must be attributes from __init__ on"
+            )
+        for name, part in parts.items():
             part.load_state_dict(state[name])
 
-    def _training_parts(self) -> dict[str, torch.optim.Optimizer | LRScheduler]:
-        return {n: v for n, v in vars(self).items() if isinstance(v, (torch.optim.Optimizer, LRScheduler))}
+    def _training_parts(self) -> dict[str, Any]:
+        return {
+            name: part
+            for prefix, module in self.named_modules()
+            for attribute, value in vars(module).items()
+            for name, part in _training_parts(f"{prefix}.{attribute}" if prefix else attribute, value)
+        }
 
 
 class Dataset(ABC):
@@ -305,6 +323,20 @@ class Dataset(ABC):
         every record.
         """
         return None
+
+
+def _training_parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """(name, part) of all that has a state of training in `value`, which may be a collection."""
+    if isinstance(value, (torch.optim.Optimizer, LRScheduler, torch.amp.GradScaler)):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _training_parts(f"{name}.{key}", item)
+
+
+def in_full_precision(output: Tensor) -> Tensor:
+    """What a model computed in half precision, in float32; numpy knows no bfloat16."""
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def as_float(x: Tensor) -> Tensor:

@@ -21,14 +21,14 @@ def resolve(
     data: DataSpec,
     n_classes: int | None,
     budget: str,
-    overrides: Mapping[str, str],
+    overrides: Mapping[str, Any],
 ) -> ModelConfig:
     """The config of one run: the class's defaults, its preset for the data set, its smaller budgets one on
     top of
     the other down to the one asked for, the overrides.
 
     Args:
-        overrides: {field: text}, as typed by the user; converted by the field's type.
+        overrides: {field: value}, or its text as typed by the user; converted by the field's type.
     """
     if budget not in BUDGETS:
         raise unknown("budget", budget, BUDGETS)
@@ -38,10 +38,10 @@ def resolve(
     for table in (model.presets, model.hour, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
         values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
     hints = typing.get_type_hints(model.Config)
-    for field, text in overrides.items():
+    for field, value in overrides.items():
         if field not in hints:
             raise unknown(f"hyper-parameter of {model.name}", field, hints)
-        values[field] = _convert(text, hints[field], f"{model.name}.{field}")
+        values[field] = _convert(value, hints[field], f"{model.name}.{field}")
     if "n_clusters" not in values:
         raise UserError(
             f"{data.name} has no labels, so the number of clusters must be given: --clusters K (CLUSTERS=K)"
@@ -108,11 +108,16 @@ def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _convert(text: str, kind: Any, name: str) -> Any:
+def _convert(value: Any, kind: Any, name: str) -> Any:
+    """A value from Python goes the way of what is typed, so that the same checks hold for both."""
     try:
-        return _parse(text, kind)
+        return _parse(_as_text(value), kind)
     except (ValueError, KeyError):
-        raise UserError(f"{name} was given {text!r}, expected {_type_name(kind)}") from None
+        raise UserError(f"{name} was given {value!r}, expected {_type_name(kind)}") from None
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(map(_as_text, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _parse(text: str, kind: Any) -> Any:
@@ -125,7 +130,7 @@ def _parse(text: str, kind: Any) -> Any:
     if origin is tuple:
         return tuple(_parse(part, args[0]) for part in text.split(",") if part)
     if origin is typing.Literal:
-        return args[args.index(text)]
+        return {str(arg): arg for arg in args}[text]
     if kind is bool:
         return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
     value = kind(text)

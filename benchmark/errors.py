@@ -1,7 +1,9 @@
 """Errors that end a run with a message instead of a traceback."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -28,3 +30,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn whatever a stranger's code raises in this block into one sentence that says where."""
+    try:
+        yield
+    except (UserError, OSError):  # the command line has words for these
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+        where = f"{own[-1].filename}, line {own[-1].lineno}"
+        raise UserError(f"{what}: {type(error).__name__}: {error} ({where})") from error

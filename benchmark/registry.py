@@ -6,7 +6,6 @@ when something that was asked for can't be found otherwise.
 """
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 import sys
@@ -20,6 +19,8 @@ import benchmark
 from benchmark.api import ClusteringModel, Dataset, ModelConfig
 from benchmark.data.own_file import NpzDataset, name_of
 from benchmark.errors import UserError, unknown
+from benchmark.isolation import isolated
+from benchmark.plugin_files import PREFIX, forget, import_file
 
 T = TypeVar("T")
 
@@ -29,17 +30,33 @@ class Registry:
 
     Attributes:
         models, datasets: the classes by name.
+        origins: {class: where it is from}; of a --plugin file its path, as it was given.
         failures: {where: reason} of the plugins that could not be loaded.
+
+    Args:
+        plugins: --plugin files; each is read as it is now, also if an earlier registry has imported it.
+        loading: called with where a plugin is from before its code is executed, which may end the process.
     """
 
-    def __init__(self, plugins: Sequence[str] = ()):
+    def __init__(self, plugins: Sequence[str] = (), loading: Callable[[str], object] = lambda where: None):
         self.models: dict[str, type[ClusteringModel]] = {}
         self.datasets: dict[str, type[Dataset]] = {}
+        self.origins: dict[type, str] = {}
         self.failures: dict[str, str] = {}
+        forget(Path(plugin) for plugin in plugins)
         for where, load in _sources(plugins):
+            loading(where)
             try:
-                for cls in _plugin_classes(load()):
+                with isolated():
+                    module = load()
+                for cls in _plugin_classes(module):
                     self._add(cls)
+                    self.origins.setdefault(cls, where)
+            except SystemExit as exit_:
+                self.failures[where] = (
+                    f"importing it ends the process (exit code {exit_.code}); "
+                    'what it does as a program belongs below `if __name__ == "__main__":`'
+                )
             except Exception as error:  # whatever a stranger's plugin raises must not stop the others
                 self.failures[where] = f"{type(error).__name__}: {error}"
 
@@ -54,7 +71,7 @@ class Registry:
         other = table.get(cls.name)
         if other is not None and other is not cls:
             raise UserError(
-                f"the name {cls.name!r} is taken by {other.__module__}, {cls.__module__} must choose another"
+                f"the name {cls.name!r} is taken by {_home(other)}, {_home(cls)} must choose another"
             )
         table[cls.name] = cls
 
@@ -79,7 +96,7 @@ class Registry:
         raise UserError(f"{error}{reasons}")
 
 
-def _sources(plugins: Iterable[str]) -> Iterator[tuple[str, Callable[[], ModuleType]]]:
+def _sources(plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], ModuleType]]]:
     """(where, function that imports it) of every module that may hold plugins."""
     for package in ("models", "datasets"):
         folders = [str(Path(p) / package) for p in benchmark.__path__]
@@ -89,21 +106,15 @@ def _sources(plugins: Iterable[str]) -> Iterator[tuple[str, Callable[[], ModuleT
                 yield f"{package}/{info.name}.py", lambda m=module: importlib.import_module(m)  # type: ignore[misc]
     for point in entry_points(group="dgcbench"):
         yield f"entry point {point.name}", point.load
-    for plugin in plugins:
-        yield plugin, lambda p=plugin: _import_file(Path(p))  # type: ignore[misc]
+    # The same file may be given twice, by several names.
+    for plugin in reversed({Path(p).resolve(): p for p in reversed(plugins)}.values()):
+        yield plugin, lambda p=plugin: import_file(Path(p))  # type: ignore[misc]
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
-    name = f"dgcbench_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file (expected a name that ends in .py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and inspect look the module up by name
-    spec.loader.exec_module(module)
-    return module
+def _home(cls: type) -> str:
+    """Where a class is defined: a plugin's file, or the module of others."""
+    file = sys.modules[cls.__module__].__file__ if cls.__module__.startswith(PREFIX) else None
+    return file or cls.__module__
 
 
 def _plugin_classes(module: ModuleType) -> Iterator[type[ClusteringModel] | type[Dataset]]:
@@ -116,11 +127,19 @@ def _plugin_classes(module: ModuleType) -> Iterator[type[ClusteringModel] | type
                 raise UserError(f"{cls.__name__} must define {', '.join(missing)}; see benchmark/api.py")
             if not isinstance(getattr(cls, "name", None), str):
                 raise UserError(f'{cls.__name__} needs a class attribute name = "..."')
-            config = getattr(cls, "Config", None)
-            if issubclass(cls, ClusteringModel) and not (
-                inspect.isclass(config) and issubclass(config, ModelConfig)
-            ):
-                raise UserError(
-                    f"{cls.__name__}.Config must be a dataclass that extends benchmark.api.ModelConfig"
-                )
+            if issubclass(cls, ClusteringModel):
+                _check_config(cls)
             yield cls
+
+
+def _check_config(model: type[ClusteringModel]) -> None:
+    config = getattr(model, "Config", None)
+    if not (inspect.isclass(config) and issubclass(config, ModelConfig)):
+        raise UserError(f"{model.__name__}.Config must be a dataclass that extends benchmark.api.ModelConfig")
+    for cls in config.__mro__[: config.__mro__.index(ModelConfig)]:
+        # A subclass of a dataclass passes for one, but its own fields are none without the decorator.
+        if (fields := inspect.get_annotations(cls)) and "__dataclass_fields__" not in vars(cls):
+            raise UserError(
+                f"{model.__name__}.Config has no @dataclass(frozen=True) above it, "
+                f"so {', '.join(fields)} can't be set"
+            )

@@ -79,6 +79,18 @@ def test_texts_become_values_of_the_fields_type():
     assert resolve(limit="none").limit is None
 
 
+def test_values_from_python_are_taken_like_texts():
+    found = resolve(hidden=[1, 2, 3], loss="bce", shared=False, limit=None, lr=1, n_clusters=12)
+    assert (found.hidden, found.loss, found.shared, found.limit, found.lr) == (
+        (1, 2, 3),
+        "bce",
+        False,
+        None,
+        1.0,
+    )
+    assert isinstance(found.lr, float)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -89,6 +101,8 @@ def test_texts_become_values_of_the_fields_type():
         ({"lr": "0"}, "model: lr is 0.0, expected a positive number"),
         ({"epochs": "-1"}, "model: epochs is -1, expected at least 0"),
         ({"shared": "perhaps"}, "expected bool"),
+        ({"epochs": 1.5}, "model.epochs was given 1.5, expected int"),
+        ({"lr": (0.1, 0.2)}, "model.lr was given (0.1, 0.2), expected float"),
         ({"loss": "wasserstein"}, "expected hinge | bce"),
         ({"hidden": "3,x"}, "expected tuple"),
         ({"epoch": "3"}, "did you mean epochs"),

@@ -70,6 +70,16 @@ def test_unknown_names_list_near_matches():
         (MODEL.format(name="mine").replace("def log_assign", "def assign"), "Mine must define log_assign"),
         (MODEL.format(name="mine").replace('name = "mine"', ""), "needs a class attribute name"),
         (MODEL.format(name="mine").replace("(ModelConfig)", ""), "must be a dataclass that extends"),
+        (
+            MODEL.format(name="mine")
+            .replace("@dataclass(frozen=True)", "")
+            .replace("pass", "lr: float = 0.1"),
+            "Mine.Config has no @dataclass(frozen=True) above it, so lr can't be set",
+        ),
+        ("import sys\nsys.exit('no')", "importing it ends the process (exit code no)"),
+        ("import argparse\nargparse.ArgumentParser().parse_args()", "ends the process (exit code 2)"),
+        ("import os\nos._exit(0)", "importing it ends the process (exit code 0)"),
+        ("from ..above import x", "attempted relative import beyond top-level package"),
     ],
 )
 def test_a_broken_plugin_is_reported_and_fatal_only_when_asked_for(tmp_path, text, message):
@@ -91,3 +101,32 @@ def test_a_missing_plugin_file_is_named(tmp_path):
 def test_a_model_file_imported_a_second_time_under_another_name_is_refused():
     path = str(Path(__file__).resolve().parent.parent / "models" / "kmeans.py")
     assert "taken by benchmark.models.kmeans" in Registry([path]).failures[path]
+
+
+def test_an_edited_plugin_and_an_edited_helper_are_read_again(tmp_path):
+    """Also within a second and at the same length, which is all that a .pyc is recognised by."""
+    plugin = write(tmp_path, "from helper import X\n" + MODEL.format(name="mine") + "    x = X\n")
+    for value in (1, 2):
+        (tmp_path / "helper.py").write_text(f"X = {value}\n")
+        assert Registry([plugin]).model("mine").x == value
+    assert not (tmp_path / "__pycache__").exists()
+
+
+def test_two_plugins_of_one_name_are_two_and_a_file_given_twice_is_one(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, MODEL.format(name=name))
+    monkeypatch.chdir(tmp_path)
+    registry = Registry(["a/mine.py", "b/mine.py", str(tmp_path / "a" / "mine.py")])
+    assert registry.failures == {}
+    models = [registry.model(name) for name in ("a", "b")]
+    assert models[0].__module__ != models[1].__module__
+    assert [registry.origins[model] for model in models] == ["a/mine.py", "b/mine.py"]
+
+
+def test_a_name_that_two_plugins_want_is_an_error_that_names_both_files(tmp_path):
+    plugins = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        plugins.append(write(tmp_path / name, MODEL.format(name="same")))
+    assert f"taken by {plugins[0]}, {plugins[1]} must" in Registry(plugins).failures[plugins[1]]

@@ -18,7 +18,7 @@ def fid(options: argparse.Namespace) -> int:
     folders = finished(options.folders)
     try:
         options_ = FidOptions(options.fid_n, options.draws, options.references, options.per_cluster)
-        failures = add_fid(folders, options.extractors, options_, options.plugins)
+        failures = add_fid(folders, options.extractors, options_, options.plugins, options.data)
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
@@ -71,7 +71,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from benchmark.evaluation.reevaluate import finished, reevaluate
 
     folders = finished(options.folders)
-    failures = reevaluate(folders, options.plugins, options.again)
+    failures = reevaluate(folders, options.plugins, options.again, options.data)
     for folder, reason in failures.items():
         print(f"{folder}: {reason}", file=sys.stderr)
     print(

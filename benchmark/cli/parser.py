@@ -265,6 +265,15 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("."), metavar="DIR", help="of contact sheets (default: %(default)s)"
     )
     data.set_defaults(command="data:data")
+    for command in (evaluate, fid):
+        command.add_argument(
+            "--data",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE.npz",
+            help="where an own file is now, if it is no longer where the run found it; several times",
+        )
     for command in (run, evaluate, fid, list_, info, data):
         command.add_argument(
             "--plugin",

@@ -53,6 +53,7 @@ def print_info(options: argparse.Namespace) -> int:
     elif name in registry.datasets or name.endswith(".npz"):
         print_dataset(registry.dataset(name, data_folder()))
     else:
+        registry.require(options.plugins)
         raise unknown("model or data set", name, [*registry.models, *registry.datasets])
     return 0
 

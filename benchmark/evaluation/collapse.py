@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from benchmark.api import ClusteringModel, as_float
+from benchmark.api import ClusteringModel, as_float, in_full_precision
 from benchmark.seeding import start
 
 SAMPLES_PER_CLUSTER = 100
@@ -30,7 +30,7 @@ def diagnose(model: ClusteringModel, x: torch.Tensor, seed: int) -> dict[str, An
     if "sample" in model.abilities():
         assigned = model.assign(x)
         clusters, k = assigned.argmax(dim=1), assigned.shape[1]
-        samples = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
+        samples = [in_full_precision(model.sample(SAMPLES_PER_CLUSTER, cluster=i)) for i in range(k)]
         found["consistency"] = [
             (model.log_assign(s).argmax(dim=1) == i).float().mean().item() for i, s in enumerate(samples)
         ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.api import ClusteringModel, Dataset
+from benchmark.api import ClusteringModel, Dataset, in_full_precision
 from benchmark.errors import Diverged
 from benchmark.evaluation.metrics import Clustering, measure
 from benchmark.seeding import derive, start
@@ -30,7 +30,7 @@ def evaluate(
         x, y = dataset.x(split), dataset.y(split)
         metrics[split] = {}
         for rule, assign in model.assignments().items():
-            log_q = assign(torch.from_numpy(x).to(model.device)).cpu().numpy()
+            log_q = _in_full_precision(assign(torch.from_numpy(x).to(model.device))).cpu().numpy()
             if log_q.ndim != 2 or len(log_q) != len(x) or np.isnan(log_q).any():
                 raise Diverged(
                     f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}"
@@ -38,3 +38,12 @@ def evaluate(
             first.setdefault(split, log_q)
             metrics[split][rule] = measure(Clustering(log_q, x, y, derive(seed, "eval", 1)))
     return metrics, first
+
+
+def _in_full_precision(log_q: torch.Tensor) -> torch.Tensor:
+    """Rows that half precision has rounded are normalised again; what is no distribution stays none."""
+    values = in_full_precision(log_q)
+    if values.dtype == log_q.dtype or log_q.ndim != 2:
+        return values
+    excess = values.logsumexp(dim=1, keepdim=True)
+    return torch.where(excess.abs() < 0.1, values - excess, values)

@@ -35,10 +35,13 @@ def finished(paths: Sequence[Path]) -> list[Path]:
     return good
 
 
-def reevaluate(folders: Sequence[Path], plugins: Sequence[str], again: bool = False) -> dict[Path, str]:
+def reevaluate(
+    folders: Sequence[Path], plugins: Sequence[str], again: bool = False, data: Sequence[Path] = ()
+) -> dict[Path, str]:
     """Measure the metrics and signs of collapse of these runs, into their records.
 
     Args:
+        plugins, data: see `load_run`.
         again: also of those whose record has every metric of today's version.
 
     Returns:
@@ -51,7 +54,7 @@ def reevaluate(folders: Sequence[Path], plugins: Sequence[str], again: bool = Fa
         if is_current(record) and not again:
             continue
         try:
-            run = load_run(folder, plugins)
+            run = load_run(folder, plugins, data)
             model = run.model()
             x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(model.device)
             metrics, _ = evaluate(model, run.data.divided, run.run.seed)
@@ -77,12 +80,17 @@ def is_current(record: Record) -> bool:
 
 
 def add_fid(
-    folders: Sequence[Path], extractors: Sequence[str], options: FidOptions, plugins: Sequence[str]
+    folders: Sequence[Path],
+    extractors: Sequence[str],
+    options: FidOptions,
+    plugins: Sequence[str],
+    data: Sequence[Path] = (),
 ) -> dict[Path, str]:
     """Measure the FID that is not yet in the records of these runs. An interrupted call goes on where it was.
 
     Args:
         extractors: of `measure.EXTRACTORS`.
+        plugins, data: see `load_run`.
 
     Returns:
         {folder: reason} for the runs that could not be measured.
@@ -93,7 +101,7 @@ def add_fid(
     for folder in folders:
         with locked(folder / "fid"):
             try:
-                for name, entry in _measured(folder, extractors, options, plugins):
+                for name, entry in _measured(folder, extractors, options, plugins, data):
                     record = read_record(folder)
                     assert record is not None
                     measured = record.get("fid", {})
@@ -108,10 +116,14 @@ def add_fid(
 
 
 def _measured(
-    folder: Path, extractors: Sequence[str], options: FidOptions, plugins: Sequence[str]
+    folder: Path,
+    extractors: Sequence[str],
+    options: FidOptions,
+    plugins: Sequence[str],
+    data: Sequence[Path],
 ) -> Iterator[tuple[str, Record]]:
     """(extractor, entry for the record) of what the record of one run lacks."""
-    run = load_run(folder, plugins)
+    run = load_run(folder, plugins, data)
     if "sample" not in run.model_class.abilities():
         return
     try:

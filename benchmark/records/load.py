@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from benchmark import config
-from benchmark.api import ClusteringModel
+from benchmark.api import ClusteringModel, DataSpec
 from benchmark.data.opening import Opened, open_dataset
 from benchmark.errors import UserError
+from benchmark.isolation import isolated
 from benchmark.records.run import FILE, Record, Run
 from benchmark.records.source import source_digest
 from benchmark.records.store import read_record
@@ -19,13 +20,18 @@ from benchmark.registry import Registry
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run as its folder has it, see `load_run`."""
+    """A run as its folder has it, see `load_run`.
+
+    Attributes:
+        file: where the user's own data file is now; None for what the run itself was given.
+    """
 
     folder: Path
     run: Run
     record: Record
     registry: Registry
     model_class: type[ClusteringModel]
+    file: Path | None = None
 
     @cached_property
     def data(self) -> Opened:
@@ -34,13 +40,22 @@ class SavedRun:
         Raises:
             UserError: it is not.
         """
-        opened = open_dataset(self.registry, self.run.dataset, self.run.key["protocol"])
+        asked = self.run.dataset
+        own = asked.endswith(".npz")
+        if own and self.file is None and not Path(asked).is_file():
+            raise UserError(
+                f"the data of this run were in {asked}, which is not there; say where the file is now: "
+                "load_run(..., data=[FILE.npz]), on the command line --data FILE.npz"
+            )
+        opened = open_dataset(
+            self.registry, str(self.file) if own and self.file else asked, self.run.key["protocol"]
+        )
         if opened.digest != self.record["key"]["data"]:
             raise UserError(f"the data of {opened.dataset.name} have changed since this run")
         return opened
 
     def model(self) -> ClusteringModel:
-        """The trained model, ready to assign and to sample, on the GPU if there is one.
+        """The trained model, ready to assign and to sample, on the GPU if there is one. Needs no data.
 
         Raises:
             UserError: the model's source is not that of the run, or its file is damaged.
@@ -49,19 +64,39 @@ class SavedRun:
         if source_digest(self.model_class.__module__) != key["source"]:
             what = f"the source of {key['model']} has changed since this run"
             raise UserError(f"{what}, so its model can't be loaded; run it again")
-        model = self.model_class(self.data.spec, config.from_dict(self.model_class, key["config"]))
+        with isolated():
+            model = self.model_class(self._spec(), config.from_dict(self.model_class, key["config"]))
         try:
             model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
         except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
             raise UserError(f"{self.folder / 'model.pt'} can't be loaded, run it again: {error}") from error
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
+    def _spec(self) -> DataSpec:
+        """What the model was told of its data; runs of older versions did not write it down."""
+        spec = self.run.spec
+        if not spec:
+            return self.data.spec
+        limits = spec["value_range"]
+        return DataSpec(
+            **{
+                **spec,
+                "shape": tuple(spec["shape"]),
+                "value_range": None if limits is None else tuple(limits),
+            }
+        )
 
-def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> SavedRun:
+
+def load_run(
+    folder: str | Path, plugins: Sequence[str | Path] = (), data: Sequence[str | Path] = ()
+) -> SavedRun:
     """The run in a folder `.../seed-<n>`: `load_run("results/runs/mnist/vade/0123456789ab/seed-0").model()`.
 
     Args:
-        plugins: files with models or data sets, besides those that the run itself was given.
+        plugins: files with models or data sets, besides those that the run itself was given; one of the same
+            name takes the place of the run's, which may have been moved or lie on another machine.
+        data: own .npz files, if that of the run is no longer where it was: the one of the same name counts,
+            or the only one.
 
     Raises:
         UserError: the folder holds no run that ended well, or lacks its model.
@@ -75,5 +110,19 @@ def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> SavedRun:
             f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again"
         )
     run = Run.read(folder)
-    registry = Registry([*run.plugins, *plugins])
-    return SavedRun(folder, run, record, registry, registry.model(run.key["model"]))
+    names = {Path(plugin).name for plugin in plugins}
+    own = [plugin for plugin in run.plugins if Path(plugin).name not in names]
+    registry = Registry([*own, *map(str, plugins)])
+    name = run.key["model"]
+    if name not in registry.models and (gone := [plugin for plugin in own if not Path(plugin).is_file()]):
+        raise UserError(
+            f"the model {name} of this run was in {' or '.join(gone)}, which is not there; say where the "
+            f"file is now: load_run(..., plugins=[FILE.py]), on the command line --plugin FILE.py"
+        )
+    return SavedRun(folder, run, record, registry, registry.model(name), _chosen(run, data))
+
+
+def _chosen(run: Run, files: Sequence[str | Path]) -> Path | None:
+    """Of the user's own files the one that the run is of."""
+    same = [Path(file) for file in files if Path(file).name == Path(run.dataset).name]
+    return same[0] if same else Path(files[0]) if len(files) == 1 else None

@@ -22,11 +22,13 @@ class Run:
             device and threads, and the digests and versions of data, model source and training loop.
         seed: of all random streams.
         dataset: what the data set was asked for by: its name, or the path of the user's own file.
-        plugins: --plugin files that are needed to find model and data set.
+        plugins: paths of the --plugin files that hold the model or the data set.
         fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be
         measured later.
         fid_n: images a side that FID is measured on.
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
+        spec: the fields of the DataSpec that the model is built from, so that it can be built without the
+        data.
     """
 
     key: dict[str, Any]
@@ -36,6 +38,7 @@ class Run:
     fid: str | None = None
     fid_n: int = 10_000
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    spec: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -21,6 +21,7 @@ from benchmark.evaluation.fid.measure import measure_run
 from benchmark.evaluation.metrics import METRICS_VERSION
 from benchmark.records.provenance import describe_machine
 from benchmark.records.run import Record, Run
+from benchmark.records.source import source_digest
 from benchmark.records.store import write_record
 from benchmark.registry import Registry
 from benchmark.running import outputs
@@ -47,7 +48,8 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
     except Exception as error:
         traceback.print_exc()  # into the run's log
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        outcome = {"status": status, "error": f"{type(error).__name__}: {error}"}
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        outcome = {"status": status, "error": f"{kind}{error}"}
     record = run.record(
         **outcome,
         started=started.isoformat(timespec="seconds"),
@@ -72,6 +74,11 @@ def _train_and_evaluate(
             f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]})"
         )
     model_class = registry.model(run.key["model"])
+    if source_digest(model_class.__module__) != run.key["source"]:
+        raise UserError(
+            f"the source of {run.key['model']} changed since the run was planned; the same command plans it"
+            " anew"
+        )
     x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
 
     seeding.start(run.seed, "init")

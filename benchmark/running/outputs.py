@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark import plots
-from benchmark.api import ClusteringModel, as_float
+from benchmark.api import ClusteringModel, as_float, in_full_precision
 from benchmark.seeding import start
 
 EMBEDDED_POINTS = 1000
@@ -41,7 +41,7 @@ def write(
 
 def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
     """Cluster of every point, in the order of the data, and the model's probability for it."""
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["split", "index", "cluster", "probability"])
         for split, values in log_q.items():
@@ -54,7 +54,7 @@ def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
 def _curves(path: Path, curves: list[dict[str, Any]]) -> None:
     """Losses over training, one row per reading; stages have different losses, so some columns stay empty."""
     columns = list(dict.fromkeys(name for row in curves for name in row))
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(curves)
@@ -66,7 +66,7 @@ def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
     clusters = model.assign(chosen).argmax(dim=1)
     np.savez_compressed(
         path,
-        z=model.map_batches(model.embed, chosen).flatten(1).cpu().numpy(),
+        z=in_full_precision(model.map_batches(model.embed, chosen)).flatten(1).cpu().numpy(),
         cluster=clusters.cpu().numpy(),
     )
 
@@ -83,11 +83,11 @@ def _pictures(
         plots.save(plots.curves([curves]), folder, "curves")
     if "sample" in model.abilities() and model.data.kind == "image":
         k = model.config.n_clusters
-        rows = [model.sample(SAMPLES_PER_CLUSTER, cluster=i) for i in range(k)]
+        rows = [in_full_precision(model.sample(SAMPLES_PER_CLUSTER, cluster=i)) for i in range(k)]
         plots.save(plots.image_sheet(rows, [f"{i}" for i in range(k)]), folder, "samples")
     if "reconstruct" in model.abilities() and model.data.kind == "image":
         points = as_float(x[torch.linspace(0, len(x) - 1, 2 * RECONSTRUCTIONS).long()])
-        pairs = [points, model.reconstruct(points)]
+        pairs = [points, in_full_precision(model.reconstruct(points))]
         halves = [rows[i : i + RECONSTRUCTIONS] for i in (0, RECONSTRUCTIONS) for rows in pairs]
         plots.save(plots.image_sheet(halves, ["data", "model"] * 2), folder, "reconstructions")
     for name, figure in model.draw(x).items():

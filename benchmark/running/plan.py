@@ -4,14 +4,17 @@ Planning needs torch (a model's config lives beside its networks), so it happens
 which also downloads the data, once, before any run starts.
 """
 
+import dataclasses
 import multiprocessing
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, explained
 from benchmark.records.run import Record, Run
 from benchmark.records.store import CONTINUED, find_record, read_record, roots
 
@@ -26,7 +29,7 @@ class Request:
         seeds: how many, counted from 0.
         budget: None for quick.
         device: None for what the machine has.
-        overrides: {model name: {hyper-parameter: text}}.
+        overrides: {model name: {hyper-parameter: value, or its text}}.
         clusters: K; None for the number of classes.
         fid, fid_n: see `benchmark.records.run.Run`.
         protocol: division of the data, see benchmark/protocols.py.
@@ -39,14 +42,14 @@ class Request:
     seeds: int = 3
     budget: str | None = None
     device: str | None = None
-    overrides: dict[str, dict[str, str]] = field(default_factory=dict)
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
     clusters: int | None = None
     plugins: tuple[str, ...] = ()
     threads: int | None = None
     fid: str | None = None
     fid_n: int = 10_000
     protocol: str = "neutral"
-    variants: tuple[Mapping[str, str], ...] = ({},)
+    variants: tuple[Mapping[str, Any], ...] = ({},)
     elsewhere: bool = False
 
 
@@ -72,17 +75,25 @@ def make_plan(*requests: Request) -> Plan:
     """One plan for all requests, made in a separate process, so that this one stays small and never touches
     the GPU.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            return join([pool.submit(plan, request).result() for request in requests])
-        except BrokenProcessPool:
-            raise UserError(
-                "the process that loads the models died; `python -m benchmark list` may show why"
-            ) from None
+    with tempfile.TemporaryDirectory(prefix="dgcbench-") as folder:
+        note = Path(folder) / "loading"
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            try:
+                return join([pool.submit(plan, request, note).result() for request in requests])
+            except BrokenProcessPool:
+                where = f" while it loaded {note.read_text('utf-8')}" if note.exists() else ""
+                raise UserError(f"the process that plans the runs died{where}") from None
 
 
-def plan(request: Request) -> Plan:
-    """The runs of a request. Imports every plugin, and fetches the data set if it is not there."""
+def plan(request: Request, note: Path | None = None) -> Plan:
+    """The runs of a request. Imports every plugin, and fetches the data set if it is not there.
+
+    Args:
+        note: a file for what is being loaded, to be read by others should this process die of it.
+
+    Raises:
+        UserError: something that was asked for is not possible, or raises an error of its own.
+    """
     import torch
 
     from benchmark import config
@@ -103,25 +114,38 @@ def plan(request: Request) -> Plan:
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")
     budget = request.budget or "quick"
 
-    registry = Registry(request.plugins)
+    def loading(what: str) -> None:
+        if note is not None:
+            note.write_text(what, "utf-8")
+
+    registry = Registry(request.plugins, loading)
     registry.require(request.plugins)
     classes = [registry.model(name) for name in request.models or sorted(registry.models)]
     for name in set(request.overrides) - {c.name for c in classes}:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
-    opened = open_dataset(registry, request.dataset, request.protocol)
+    loading(f"the data set {request.dataset}")
+    with explained(f"the data set {request.dataset} can't be read"):
+        opened = open_dataset(registry, request.dataset, request.protocol)
     dataset, spec = opened.dataset, opened.spec
 
+    asked = str(Path(request.dataset).absolute()) if request.dataset.endswith(".npz") else request.dataset
     runs, skipped = [], {}
     for model in classes:
-        if reason := model.skip_reason(spec):
-            skipped[model.name] = reason
-            continue
-        overrides = dict(request.overrides.get(model.name, {}))
-        if request.clusters is not None:
-            overrides.setdefault("n_clusters", str(request.clusters))
-        threads = request.threads or (1 if device == "cpu" else 4)
-        for variant in request.variants:
-            resolved = config.resolve(model, spec, dataset.n_classes, budget, {**overrides, **variant})
+        loading(f"the model {model.name}")
+        with explained(f"the model {model.name} can't be planned"):
+            if reason := model.skip_reason(spec):
+                skipped[model.name] = reason
+                continue
+            overrides = dict(request.overrides.get(model.name, {}))
+            if request.clusters is not None:
+                overrides.setdefault("n_clusters", request.clusters)
+            variants = [
+                config.resolve(model, spec, dataset.n_classes, budget, {**overrides, **variant})
+                for variant in request.variants
+            ]
+        origins = {registry.origins[model], registry.origins.get(type(dataset))}
+        plugins = tuple(str(Path(plugin).absolute()) for plugin in request.plugins if plugin in origins)
+        for resolved in variants:
             key = {
                 "dataset": dataset.name,
                 "data": opened.digest,
@@ -131,14 +155,15 @@ def plan(request: Request) -> Plan:
                 "protocol": applicable(dataset.splits, request.protocol),
                 "config": config.as_dict(resolved),
                 "device": device,
-                "threads": threads,
+                "threads": request.threads or (1 if device == "cpu" else 4),
                 "versions": {"training": TRAINING_VERSION},
             }
+            if registry.origins.get(type(dataset)) in request.plugins:
+                # Of what models are told of the data, what neither the suite's code nor the arrays hold.
+                key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
-            runs += [
-                Run(key, s, request.dataset, request.plugins, request.fid, request.fid_n, overridden)
-                for s in range(request.seeds)
-            ]
+            more = (request.fid, request.fid_n, overridden, dataclasses.asdict(spec))
+            runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 
 

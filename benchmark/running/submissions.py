@@ -77,7 +77,7 @@ def read_all(results: Path) -> list[Submission]:
     found = []
     for path in (results / FOLDER).glob("*.json"):
         try:
-            found.append(Submission(**json.loads(path.read_text())))
+            found.append(Submission(**json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:  # it has just ended
             continue
     return sorted(found, key=lambda submission: submission.started)
@@ -90,7 +90,7 @@ def sign_of_life(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / "progress.json"
     try:
-        sign = json.loads(path.read_text())
+        sign = json.loads(path.read_text(encoding="utf-8"))
         age = max(0.0, time.time() - os.stat(path).st_mtime)
     except FileNotFoundError:
         return None

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark.api import Action, ClusteringModel, Stage, as_float
-from benchmark.errors import Diverged, Interrupted
+from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.files import whole_file
 from benchmark.seeding import derive, start
 
@@ -92,7 +92,9 @@ class Trainer:
                 self._account(stage)
                 self._save()
                 raise Interrupted(f"stopped in stage {stage.name} at step {step - 1} of {stage.steps}")
-            for name, value in stage.step(batch).items():
+            losses = stage.step(batch)
+            _check_losses(stage, losses)
+            for name, value in losses.items():
                 self._sums[name] = self._sums.get(name, 0) + value.detach()
             self._count += 1
             if end_of_epoch and stage.each_epoch is not None:
@@ -177,6 +179,22 @@ class Trainer:
         self._sums, self._count = state["sums"], state["count"]
         self.curves = state["curves"]
         self.seconds = defaultdict(float, state["seconds"])
+
+
+def _check_losses(stage: Stage, losses: Any) -> None:
+    """Raise if a step did not return what the contract says."""
+    expected = f'the step of stage {stage.name} must return a dict of scalar tensors such as {{"loss": loss}}'
+    if not isinstance(losses, Mapping):
+        raise UserError(f"{expected}, not {_kind(losses)}")
+    for name, value in losses.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise UserError(f"{expected}, its {name!r} is {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return "None" if value is None else f"the {type(value).__name__} {value!r:.80}"
 
 
 def _steps(item: Stage | Action) -> int:

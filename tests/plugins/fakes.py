@@ -121,6 +121,45 @@ class Crashes(_Fake):
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
+class Tensor(_Fake):
+    """Its step returns the loss alone."""
+
+    name = "tensor"
+
+    def step(self, x):
+        return super().step(x)["loss"]
+
+
+class Vector(_Fake):
+    """Returns a loss per point."""
+
+    name = "vector_loss"
+
+    def loss(self):
+        return torch.zeros(3)
+
+
+class Half(_Fake):
+    """Computes everything in bfloat16."""
+
+    name = "half"
+
+    def log_assign(self, x):
+        squares = (
+            x.flatten(1).sum(dim=1, keepdim=True) - 2.0 * torch.arange(self.config.n_clusters)
+        ).square()
+        return (-squares).bfloat16().log_softmax(dim=1)
+
+    def embed(self, x):
+        return x.flatten(1)[:, :2].bfloat16()
+
+    def sample(self, n, cluster=None):
+        return torch.full((n, *self.data.shape), (cluster or 0) / 20, dtype=torch.bfloat16)
+
+    def reconstruct(self, x):
+        return x.bfloat16()
+
+
 class Spawns(_Fake):
     """Starts a process that outlives it, and says which in the log."""
 

@@ -59,12 +59,45 @@ def test_a_damaged_model_is_named(folder):
         load_run(folder).model()
 
 
-@pytest.mark.parametrize(
-    ("field", "message"), [("source", "source of gmvae has changed"), ("data", "data of digits have changed")]
-)
-def test_another_source_and_other_data_are_refused(folder, field, message):
-    record = json.loads((folder / "record.json").read_text())
-    record["key"][field] = "of another day"
-    (folder / "record.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=message):
+def edit(path, change):
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def test_another_source_is_refused(folder):
+    edit(folder / "record.json", lambda record: record["key"].update(source="of another day"))
+    with pytest.raises(UserError, match="source of gmvae has changed since this run"):
         load_run(folder).model()
+
+
+def test_other_data_are_refused_and_the_model_does_without(folder):
+    edit(folder / "record.json", lambda record: record["key"].update(data="of another day"))
+    saved = load_run(folder)
+    assert saved.model().data.shape == (1, 8, 8)
+    with pytest.raises(UserError, match="data of digits have changed"):
+        _ = saved.data
+
+
+def test_a_model_comes_back_where_its_data_are_not(folder, tmp_path):
+    """Also what it was told of them is as it was in training."""
+    expected = load_run(folder).model()
+    edit(folder / "run.json", lambda run: run.update(dataset=str(tmp_path / "gone.npz")))
+    saved = load_run(folder)
+    assert saved.model().data == expected.data
+    with pytest.raises(UserError, match=r"gone\.npz, which is not there; say where the file is now"):
+        _ = saved.data
+
+
+def test_a_run_of_an_older_version_takes_what_it_was_told_from_its_data(folder):
+    expected = load_run(folder).model()
+    edit(folder / "run.json", lambda run: run.pop("spec"))
+    assert load_run(folder).model().data == expected.data
+
+
+def test_of_several_own_files_the_one_of_the_same_name_counts(folder, tmp_path):
+    edit(folder / "run.json", lambda run: run.update(dataset="/gone/own.npz"))
+    files = [tmp_path / "other.npz", tmp_path / "own.npz"]
+    assert load_run(folder, data=files).file == files[1]
+    assert load_run(folder, data=files[:1]).file == files[0]
+    assert load_run(folder, data=[files[0], files[0]]).file is None

@@ -7,7 +7,7 @@ import torch
 
 from benchmark import seeding
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, hard_assignment
-from benchmark.errors import Diverged, Interrupted
+from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.running.train import Trainer
 
 X = torch.arange(23 * 4, dtype=torch.float32).reshape(23, 4) / 92
@@ -173,3 +173,83 @@ def test_streams_are_independent_and_reproducible():
     assert len(set(seeds)) == len(seeds)
     assert seeding.derive(0, "order", 1, 2) == seeding.derive(0, "order", 1, 2)
     assert DataSpec("x", (2,), None, 3).dim == 2
+
+
+class Scattered(Model):
+    """Its training parts lie in a list, in a dictionary, and in a module."""
+
+    def __init__(self):
+        super().__init__()
+        del self.optimizer, self.schedule
+        self.inner = torch.nn.Module()
+        self.inner.optimizer = torch.optim.Adam([self.weight], lr=0.1)
+        self.optimizers = [torch.optim.SGD([self.weight], lr=0.01, momentum=0.9), self.inner.optimizer]
+        self.schedules = {"a": torch.optim.lr_scheduler.StepLR(self.optimizers[0], step_size=1, gamma=0.9)}
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
+
+    def epoch(self):
+        self.schedules["a"].step()
+
+    def step(self, x):
+        loss = (self.weight - self.middle - x.mean(dim=0) - torch.rand(4)).square().sum()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        self.batches.append(x)
+        return {"loss": loss, "scale": torch.tensor(self.scaler.get_scale())}
+
+
+def test_optimisers_in_collections_and_modules_and_a_scaler_are_in_the_checkpoint(tmp_path):
+    whole = Scattered()
+    expected = train(whole)
+    assert whole.scaler.get_scale() == 8.0 * 2 ** (21 // 3)
+    stopped, path = Scattered(), tmp_path / "checkpoint.pt"
+    assert set(stopped.training_state()) == {
+        "inner.optimizer",
+        "optimizers.0",
+        "optimizers.1",
+        "schedules.a",
+        "scaler",
+    }
+    with pytest.raises(Interrupted):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == 17)
+    resumed = Scattered()
+    found = train(resumed, checkpoint=path)
+    assert torch.equal(resumed.weight, whole.weight)
+    assert found.curves == expected.curves
+
+
+def test_an_optimiser_that_is_made_after_init_is_named_when_a_run_is_continued(tmp_path):
+    class Late(Model):
+        def between(self):
+            self.late = torch.optim.SGD([self.weight], lr=0.1)
+
+    stopped, path = Late(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == 17)
+    with pytest.raises(
+        UserError, match=r"differ in late: optimisers, .* must be attributes from __init__ on"
+    ):
+        train(Late(), checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (torch.zeros(()), r"not a tensor of shape \(\)"),
+        (None, "not None"),
+        ([torch.zeros(())], "not the list"),
+        ({"loss": 0.5}, "its 'loss' is the float 0.5"),
+        ({"loss": torch.zeros(2)}, r"its 'loss' is a tensor of shape \(2,\)"),
+    ],
+)
+def test_a_step_that_returns_something_else_is_told_what_is_expected(returned, words):
+    model = Model()
+    model.step = lambda x: returned
+    with pytest.raises(
+        UserError, match=f"step of stage first must return a dict of scalar tensors .*{words}"
+    ):
+        train(model)

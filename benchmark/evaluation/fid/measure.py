@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.api import ClusteringModel, Dataset
+from benchmark.api import ClusteringModel, Dataset, in_full_precision
 from benchmark.errors import UserError
 from benchmark.evaluation.fid import NOT_ASKED, classifier, extractor, weights
 from benchmark.evaluation.fid.bounds import reference_values
@@ -244,7 +244,7 @@ def of_samples(
         expected = (min(CHUNK, n - i * CHUNK), *model.data.shape)
         if tuple((images := model.sample(expected[0], cluster)).shape) != expected:
             raise ValueError(f"samples have the shape {tuple(images.shape)}, expected {expected}")
-        return to_uint8(images)
+        return to_uint8(in_full_precision(images))
 
     return accumulate(n, chunk, ex, partial, progress)
 

@@ -113,7 +113,7 @@ class LocalExecutor:
         )  # an older failure must not be taken for this run's outcome
         threads = {f"{name}_NUM_THREADS": str(run.threads) for name in ("OMP", "MKL", "OPENBLAS")}
         read_end, write_end = os.pipe()
-        with open(folder / "log.txt", "a") as log, _without_usr2():
+        with open(folder / "log.txt", "ab") as log, _without_usr2():
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmark.running.executors.child", str(folder), str(write_end)],
                 stdin=subprocess.PIPE,
@@ -126,6 +126,7 @@ class LocalExecutor:
                     **threads,
                     "MPLBACKEND": "Agg",
                     "PYTHONUNBUFFERED": "1",
+                    "PYTHONIOENCODING": "utf-8:backslashreplace",  # of the log, whatever the terminal's is
                     RUNS_AT_A_TIME: str(self.jobs),
                 },
             )
@@ -210,7 +211,7 @@ class LocalExecutor:
 
 def _with_log(folder: Path, record: Record) -> Record:
     try:
-        record["log_tail"] = (folder / "log.txt").read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        record["log_tail"] = (folder / "log.txt").read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
     except OSError:
         record["log_tail"] = []
     return record

@@ -109,7 +109,7 @@ class SlurmExecutor:
             folder = self.results / submissions.FOLDER / name
             command = f"{sys.executable} -u -m submitit.core._submit {folder}"
             count = len(tasks) if len(tasks) > 1 else None
-            parameters = self.options.parameters(name, tasks[0][0][0]["threads"], previous)
+            parameters = self.options.parameters(name, tasks[0][0][0]["key"]["threads"], previous)
             found.append(_make_sbatch_string(command=command, folder=folder, map_count=count, **parameters))
         return found
 
@@ -130,7 +130,7 @@ class SlurmExecutor:
             folder = self.results / submissions.FOLDER / submission.name
             executor = submitit.SlurmExecutor(folder, max_num_timeout=self.options.requeues)
             executor.update_parameters(
-                **self.options.parameters(submission.name, tasks[0][0][0]["threads"], previous)
+                **self.options.parameters(submission.name, tasks[0][0][0]["key"]["threads"], previous)
             )
             task = NodeTask(self.time_limit, self.options.requeues, self.options.minutes)
             with contextlib.redirect_stderr(None):  # submitit prints sbatch's error, and raises it, too
@@ -193,7 +193,7 @@ class SlurmExecutor:
         status, reason = slurm_queue.why_ended(job)
         if record is None:
             tail = (
-                log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+                log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
                 if log and log.is_file()
                 else []
             )

@@ -132,7 +132,7 @@ class SlurmOptions:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"the SLURM options in {path} can't be read: {error}") from None
 

@@ -157,7 +157,12 @@ def probe(results: Path, options: SlurmOptions, run: Run) -> None:
     srun = ["srun", "--job-name=dgc-probe", "--ntasks=1", "--time=5", *options.srun_arguments()]
     try:
         found = subprocess.run(
-            [*srun, *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*srun, *command],
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
         )
         answered = token.with_suffix(".seen").exists()
     finally:
@@ -174,7 +179,9 @@ def probe(results: Path, options: SlurmOptions, run: Run) -> None:
 def _call(*command: str) -> tuple[int, str, str]:
     """(exit code, output, last line of the errors) of a question to SLURM."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        found = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=ANSWER_SECONDS
+        )
     except FileNotFoundError:
         return 127, "", f"there is no {command[0]} on this machine"
     except subprocess.TimeoutExpired:

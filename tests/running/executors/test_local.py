@@ -2,6 +2,7 @@
 is lost.
 """
 
+import csv
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,7 +50,9 @@ def folder_of(results, model):
 
 
 def test_every_way_to_fail_becomes_a_status_with_its_reason(run, tmp_path):
-    records = run("fine", "raises", "nan", "memory", "exits", "killed", "crashes")
+    records = run(
+        "fine", "raises", "nan", "memory", "exits", "killed", "crashes", "tensor", "vector_loss", "half"
+    )
     assert {model: record["status"] for model, record in records.items()} == {
         "fine": "ok",
         "raises": "failed",
@@ -57,6 +61,9 @@ def test_every_way_to_fail_becomes_a_status_with_its_reason(run, tmp_path):
         "exits": "failed",
         "killed": "interrupted",  # the next run goes on with it
         "crashes": "failed",
+        "tensor": "failed",
+        "vector_loss": "failed",
+        "half": "ok",
     }
     assert records["raises"]["error"] == "RuntimeError: this model is broken on purpose"
     assert any("broken on purpose" in line for line in records["raises"]["log_tail"])
@@ -64,11 +71,19 @@ def test_every_way_to_fail_becomes_a_status_with_its_reason(run, tmp_path):
     assert "code 3" in records["exits"]["error"]
     assert "SIGKILL" in records["killed"]["error"]
     assert "SIGSEGV" in records["crashes"]["error"]
+    expected = 'the step of stage train must return a dict of scalar tensors such as {"loss": loss}'
+    assert records["tensor"]["error"] == f"{expected}, not a tensor of shape ()"
+    assert records["vector_loss"]["error"] == f"{expected}, its 'loss' is a tensor of shape (3,)"
     for model, record in records.items():
         written = json.loads((folder_of(tmp_path, model) / "record.json").read_text())
         assert written["status"] == record["status"]
     assert records["fine"]["metrics"]["all"]["default"]["n"] == 1797
     assert run.progress[0]["stage"] == "train"
+    half = folder_of(tmp_path, "half")
+    assert {path.name for path in half.glob("*.png")} == {"curves.png", "samples.png", "reconstructions.png"}
+    assert np.load(half / "embedding.npz")["z"].dtype == np.float32
+    with open(half / "assignments.csv") as file:
+        assert all(0 < float(row["probability"]) <= 1 for row in csv.DictReader(file))
 
 
 def test_the_time_limit_ends_a_hanging_cell_that_ignores_the_request(run, monkeypatch):
