@@ -108,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="a hyper-parameter, as `info MODEL` lists them; may be given several times",
     )
+    run.add_argument(
+        "--no-standardise",
+        action="store_false",
+        dest="standardise",
+        help="take the vectors of an own file as they are (default: every column to mean 0, variance 1)",
+    )
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument(
         "--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"

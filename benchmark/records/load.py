@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmark import config
-from benchmark.api import ClusteringModel
+from benchmark.api import ClusteringModel, as_float
 from benchmark.data.opening import Opened, open_dataset
+from benchmark.data.own_file import BYTES, Standardisation, channels_first, unit_floats
 from benchmark.errors import UserError
-from benchmark.records.run import FILE, Record, Run
+from benchmark.records.run import FILE, STANDARDISATION, Record, Run
 from benchmark.records.source import source_digest
 from benchmark.records.store import read_record
 from benchmark.registry import Registry
@@ -34,7 +36,7 @@ class SavedRun:
         Raises:
             UserError: it is not.
         """
-        opened = open_dataset(self.registry, self.run.dataset, self.run.key["protocol"])
+        opened = open_dataset(self.registry, self.run.dataset, self.run.key["protocol"], self.run.standardise)
         if opened.digest != self.record["key"]["data"]:
             raise UserError(f"the data of {opened.dataset.name} have changed since this run")
         return opened
@@ -55,6 +57,30 @@ class SavedRun:
         except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
             raise UserError(f"{self.folder / 'model.pt'} can't be loaded, run it again: {error}") from error
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    def prepare(self, x: np.ndarray) -> torch.Tensor:
+        """New points, as they are in an own file's X, treated like those that the model was trained on.
+
+        Vectors are standardised with the mean and scale of the training data, images become (N, C, H, W) in
+        [0, 1]: `run.model().log_assign(run.prepare(x))`.
+
+        Raises:
+            UserError: they have another shape or range.
+        """
+        file = self.folder / STANDARDISATION
+        if x.ndim > 2:
+            x = channels_first(x, "the images")
+            divided = x.dtype == np.uint8 and self.record["data"]["preprocessing"] == BYTES
+            found = torch.from_numpy(np.ascontiguousarray(x) if divided else unit_floats(x, "the images"))
+        elif file.is_file():
+            standardise = Standardisation.read(file)
+            if x.ndim != 2 or x.shape[1:] != standardise.mean.shape:
+                expected = len(standardise.mean)
+                raise UserError(f"these vectors have the shape {x.shape}, expected (N, {expected})")
+            found = torch.from_numpy(standardise(x))
+        else:
+            found = torch.from_numpy(x.astype(np.float32))
+        return as_float(found).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_run(folder: str | Path, plugins: Sequence[str] = ()) -> SavedRun:

@@ -31,6 +31,7 @@ class Request:
         fid, fid_n: see `benchmark.running.execute.Run`.
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
+        standardise: the vectors of an own file.
         elsewhere: runs run on other machines, so that this one needs no GPU.
     """
 
@@ -48,6 +49,7 @@ class Request:
     protocol: str = "neutral"
     variants: tuple[Mapping[str, str], ...] = ({},)
     elsewhere: bool = False
+    standardise: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def plan(request: Request) -> Plan:
     classes = [registry.model(name) for name in request.models or sorted(registry.models)]
     for name in set(request.overrides) - {c.name for c in classes}:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
-    opened = open_dataset(registry, request.dataset, request.protocol)
+    opened = open_dataset(registry, request.dataset, request.protocol, request.standardise)
     dataset, spec = opened.dataset, opened.spec
 
     runs, skipped = [], {}
@@ -136,7 +138,16 @@ def plan(request: Request) -> Plan:
             }
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             runs += [
-                Run(key, s, request.dataset, request.plugins, request.fid, request.fid_n, overridden)
+                Run(
+                    key,
+                    s,
+                    request.dataset,
+                    request.plugins,
+                    request.fid,
+                    request.fid_n,
+                    overridden,
+                    standardise=request.standardise,
+                )
                 for s in range(request.seeds)
             ]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
