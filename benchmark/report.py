@@ -35,7 +35,7 @@ from benchmark.tables.table import DASH, Table
 
 TEMPLATE = Path(__file__).with_name("report.html")
 RUN_PICTURES = {
-    "samples": "samples, one row per cluster",
+    "samples": "samples, one row per cluster with its share of the points",
     "reconstructions": "data and their reconstructions in pairs",
 }
 LOG_LINES = 40

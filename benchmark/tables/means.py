@@ -1,5 +1,6 @@
 """Tables of results: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ from benchmark.evaluation.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names
+from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import fid_columns, reference_rows
+from benchmark.tables.notes import collapsed_runs, partly_labelled, shown_rules
 from benchmark.tables.table import DASH, Table
 
 
@@ -70,6 +73,12 @@ def _one_table(
     shown["seeds"] = [
         str(s) if n == s else f"{n}/{s}" for n, s in zip(values["n"], values["seeds"], strict=True)
     ]
+    collapsed = Counter(r["digest"] for r in records if signs_of_collapse(r))
+    if collapsed:
+        values["collapsed"] = [collapsed[digest] for digest in values["digest"]]
+        shown["collapsed"] = [
+            f"{k}/{n}" if k else DASH for k, n in zip(values["collapsed"], values["n"], strict=True)
+        ]
     for column in columns:
         shown[METRICS[column].title] = _mean_and_std(values, column, METRICS[column].digits)
     for fid in fids:
@@ -87,7 +96,8 @@ def _one_table(
             {"model": what, "split": split, **by_title}.get(column, DASH) for column in shown.columns
         ]
         values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
-    values = values.astype({"n": "Int64", "seeds": "Int64"})  # which reference rows have not
+    counts = ["n", "seeds", *(["collapsed"] if collapsed else [])]
+    values = values.astype(dict.fromkeys(counts, "Int64"))  # which reference rows have not
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
@@ -106,6 +116,8 @@ def _one_table(
         notes.append(
             "ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one"
         )
+    notes += partly_labelled(records)
+    notes += shown_rules(records, names)
     if splits == ["all"] and protocol == "neutral":
         notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
     else:
@@ -132,6 +144,7 @@ def _one_table(
         for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"]))
         if r["status"] != "ok"
     ]
+    notes += collapsed_runs(records, names)
     notes += mixed_versions(records, names)
     name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
     return Table(name, heading, shown, values, notes)

@@ -131,3 +131,22 @@ def test_a_metric_is_one_entry_and_one_function(monkeypatch):
     one["metrics"]["test"]["default"]["smallest"] = 4.0
     (table,) = build([one])
     assert table.shown["smallest"].tolist() == ["4.0"]
+
+
+@pytest.mark.parametrize("kind", ["numbers", "texts", "floats"])
+def test_points_without_a_label_are_clustered_but_not_scored(kind):
+    rng = np.random.default_rng(0)
+    y, log_q = rng.integers(3, size=60), np.log(rng.dirichlet(np.ones(3), size=60))
+    known = np.arange(60) >= 25
+    given = {
+        "numbers": np.where(known, y, -1),
+        "texts": np.where(known, np.array(["a", "b", "c"])[y], ""),
+        "floats": np.where(known, y.astype(float), np.nan),
+    }[kind]
+    found, alone = labelled(given, log_q), labelled(y[known], log_q[known])
+    assert (found["n"], found["labelled"]) == (60, 35)
+    for name, metric in METRICS.items():
+        if metric.needs_labels:
+            assert found[name] == alone[name], name
+    assert sum(found["cluster_sizes"]) == 60
+    assert "accuracy" not in labelled(np.full(60, -1.0) * np.nan, log_q)

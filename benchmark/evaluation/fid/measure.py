@@ -23,7 +23,16 @@ from benchmark.evaluation.fid.bounds import reference_values
 from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments, frechet_distance
 from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate
-from benchmark.evaluation.fid.real import FID_VERSION, Real, Say, Unavailable, of_images, quiet, real_side
+from benchmark.evaluation.fid.real import (
+    FID_VERSION,
+    Real,
+    Say,
+    Unavailable,
+    labelled_images,
+    of_images,
+    quiet,
+    real_side,
+)
 from benchmark.files import best_effort_cache, locked
 from benchmark.seeding import derive
 
@@ -87,7 +96,8 @@ def train_classifier(
     points.
     """
     splits = dataset.splits[:2]
-    xs, ys = [to_uint8(torch.from_numpy(dataset.x(s))) for s in splits], [dataset.y(s) for s in splits]
+    pairs = [labelled_images(dataset, split) for split in splits]
+    xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
     if len(splits) == 1 and ys[0] is not None:
         parts = classifier.hold_out(len(ys[0]))
         xs, ys = [xs[0][part] for part in parts], [ys[0][part] for part in parts]
