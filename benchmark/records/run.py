@@ -62,7 +62,12 @@ class Run:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
-        asked = {"dataset": self.dataset, "plugins": list(self.plugins), "standardise": self.standardise}
+        own = self.dataset.endswith(".npz")
+        asked = {
+            "dataset": str(Path(self.dataset).absolute()) if own else self.dataset,
+            "plugins": [str(Path(plugin).absolute()) for plugin in self.plugins],
+            "standardise": self.standardise,
+        }
         who = {"key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides}
         return {"status": status, **who, "asked": asked, **more}
 
