@@ -16,6 +16,7 @@ from benchmark.errors import UserError
 from benchmark.files import digest, write_arrays
 
 BYTES = "values / 255"
+COARSEST = 0.01  # error of rounding to float32, of a column's standard deviation
 NAME_LENGTH = 40  # characters of the file's name: a folder's name may have 255 bytes, tables add to it
 
 
@@ -93,9 +94,21 @@ class NpzDataset(Dataset):
             self.preprocessing = "none: vectors as they are in the file"
             with np.errstate(over="ignore"):
                 found = x.astype(np.float32)
+            self._check_precision(x, found)
         if not np.isfinite(found).all():
             raise UserError(f"{self.path}: X has values up to {np.abs(x).max():g}, too large; divide them")
         return found
+
+    def _check_precision(self, x: np.ndarray, found: np.ndarray) -> None:
+        """Raise where float32 rounds away what tells the points apart, as far from 0 it does."""
+        spread = Standardisation.of(x).scale
+        varies = x.max(axis=0) != x.min(axis=0)
+        coarse = varies & np.isfinite(found).all(axis=0) & (np.abs(found - x).max(axis=0) > COARSEST * spread)
+        if coarse.any():
+            raise UserError(
+                f"{self.path}: {int(coarse.sum())} columns of X lie so far from 0 for their spread that"
+                " float32 can't hold them; let them be standardised, or subtract their mean"
+            )
 
     def x(self, split: str) -> np.ndarray:
         return self._x

@@ -164,6 +164,15 @@ def test_vectors_can_be_left_as_they_are_and_have_another_name_then(tmp_path):
         NpzDataset(write(tmp_path, X=x * 1e300), standardise=False)
 
 
+def test_far_from_the_origin_vectors_are_standardised_exactly_or_refused(tmp_path):
+    x = RNG.normal(size=(50, 4))
+    plain = NpzDataset(write(tmp_path, X=x)).x("all")
+    path = write(tmp_path, X=x + 1e8)
+    np.testing.assert_allclose(NpzDataset(path).x("all"), plain, atol=1e-5)
+    with pytest.raises(UserError, match="4 columns of X lie so far from 0"):
+        NpzDataset(path, standardise=False)
+
+
 def test_the_standardisation_is_kept_exactly(tmp_path):
     x = RNG.normal(5, [1, 10, 0], size=(50, 3))
     found = NpzDataset(write(tmp_path, X=x)).standardisation

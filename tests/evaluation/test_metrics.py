@@ -133,6 +133,17 @@ def test_a_metric_is_one_entry_and_one_function(monkeypatch):
     assert table.shown["smallest"].tolist() == ["4.0"]
 
 
+def test_the_silhouette_is_the_same_far_from_the_origin():
+    rng = np.random.default_rng(0)
+    c = np.arange(400) % 4
+    x = (rng.normal(size=(400, 10)) + 6.4 * np.eye(10)[c]).astype(np.float32)
+    log_q = np.log(np.eye(4)[c] + 1e-9)
+    near, far = (
+        measure(Clustering(log_q, points, None))["silhouette"] for points in (x, x + np.float32(10_000))
+    )
+    assert far == pytest.approx(near, abs=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["numbers", "texts", "floats"])
 def test_points_without_a_label_are_clustered_but_not_scored(kind):
     rng = np.random.default_rng(0)
