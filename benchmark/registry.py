@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import benchmark
 from benchmark.api import ClusteringModel, Dataset, ModelConfig
-from benchmark.data.own_file import NpzDataset, name_of
+from benchmark.data.own_file import NpzDataset
 from benchmark.errors import UserError, unknown
 from benchmark.isolation import isolated
 from benchmark.plugin_files import PREFIX, forget, import_file
@@ -78,14 +78,14 @@ class Registry:
     def model(self, name: str) -> type[ClusteringModel]:
         return self._find("model", name, self.models)
 
-    def dataset(self, name: str, folder: Path) -> Dataset:
-        """The data set of that name; a name that ends in .npz is a file of the user's own."""
+    def dataset(self, name: str, folder: Path, standardise: bool = True) -> Dataset:
+        """The data set of that name; a name that ends in .npz is a file of the user's own.
+
+        Args:
+            standardise: the vectors of an own file, see `NpzDataset`.
+        """
         if name.endswith(".npz"):
-            if (own := name_of(Path(name))) in {*self.datasets, "image", "vector"}:
-                raise UserError(
-                    f"{name} would get the settings and tables of {own!r} data; give the file another name"
-                )
-            return NpzDataset(Path(name))
+            return NpzDataset(Path(name), standardise)
         return self._find("data set", name, self.datasets)(folder)
 
     def _find(self, kind: str, name: str, table: dict[str, T]) -> T:

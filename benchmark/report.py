@@ -36,7 +36,7 @@ from benchmark.tables.table import DASH, Table, Value
 
 TEMPLATE = Path(__file__).with_name("report.html")
 RUN_PICTURES = {
-    "samples": "samples, one row per cluster",
+    "samples": "samples, one row per cluster with its share of the points",
     "reconstructions": "data and their reconstructions in pairs",
 }
 LOG_LINES = 40
@@ -61,7 +61,7 @@ def _page(results: Path, found: Runs) -> str:
         key = record["key"]
         groups.setdefault((key["dataset"], key["protocol"], key["budget"]), []).append((folder, record))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(TEMPLATE.read_text()).render(
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         summary=_summary(records),
         sections=[_section(results, name, group) for name, group in sorted(groups.items(), key=_order)],
         overall=_overall(results, records),
@@ -183,7 +183,7 @@ def _papers(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
     found = []
     for paper in published.papers().values():
         datasets = list(dict.fromkeys(n.dataset for n in published.numbers() if n.paper == paper and n.model))
-        runs = "\n".join(f"make bench DATASET={d} PROTOCOL=paper MODELS={paper.model}" for d in datasets)
+        runs = "\n".join(f"make bench PAPER={paper.name} DATASET={d}" for d in datasets)
         for table in paper_tables(paper, records):
             command = f"{runs}\n{_tables_command(results, f'--paper {paper.name}')}"
             found.append(
@@ -199,7 +199,7 @@ def _papers(results: Path, records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def _failure(folder: Path, record: Record) -> dict[str, str]:
     log = folder / "log.txt"
-    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
+    lines = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:] if log.is_file() else []
     key = record["key"]
     title = (
         f"{key['dataset']}, {key['model']}, {key['protocol']} protocol, {key['budget']} budget, seed"
@@ -291,28 +291,37 @@ def _table(table: Table, title: str, anchors: Mapping[str, str], commands: str) 
 
 
 def _run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
-    """The commands that plan exactly these runs."""
-    if protocol != "neutral":
-        names = ",".join(sorted({r["key"]["model"] for r in records}))
-        return f"make bench DATASET={dataset} PROTOCOL=paper MODELS={names} BUDGET={budget}"
-    lines = []
-    by_settings: dict[str, list[Record]] = {}
+    """The commands that plan exactly these runs, one for each way in which they were asked for."""
+    groups: dict[str, list[Record]] = {}
     for record in records:
-        by_settings.setdefault(json.dumps(record.get("overrides", {})), []).append(record)
-    for settings, group in by_settings.items():
+        asked = record.get("asked", {"dataset": dataset, "plugins": [], "standardise": True})
+        settings = dict(record.get("overrides", {}))
+        clusters = None
+        if asked["plugins"] or asked["dataset"].endswith(".npz"):  # which may have no labels that tell K
+            clusters = record["key"]["config"]["n_clusters"]
+            settings.pop("n_clusters", None)
+        model = record["key"]["model"] if settings else None
+        groups.setdefault(json.dumps([asked, settings, clusters, model]), []).append(record)
+    lines = []
+    for text, group in sorted(groups.items(), key=lambda item: (len(item[0]), item[0])):
+        asked, settings, clusters, _ = json.loads(text)
         models = sorted({r["key"]["model"] for r in group})
-        seeds = max(r["seed"] for r in group) + 1
-        if settings == "{}":
-            lines.append(
-                f"make bench DATASET={dataset} MODELS={','.join(models)} SEEDS={seeds} BUDGET={budget}"
-            )
-            continue
-        for model in models:
-            options = " ".join(f"--set {model}.{k}={as_typed(v)}" for k, v in json.loads(settings).items())
-            lines.append(
-                f"make bench DATASET={dataset} MODELS={model} SEEDS={seeds} BUDGET={budget}"
-                f" ARGS={shlex.quote(options)}"
-            )
+        variables = {
+            "DATASET": asked["dataset"],
+            "PROTOCOL": "" if protocol == "neutral" else protocol,
+            "MODELS": ",".join(models),
+            "SEEDS": max(r["seed"] for r in group) + 1,
+            "BUDGET": budget,
+            "CLUSTERS": clusters or "",
+            "PLUGIN": next(iter(asked["plugins"]), ""),
+        }
+        options = [word for plugin in asked["plugins"][1:] for word in ("--plugin", plugin)]
+        options += [] if asked["standardise"] else ["--no-standardise"]
+        for name, value in settings.items():
+            options += ["--set", f"{models[0]}.{name}={as_typed(value)}"]
+        variables["ARGS"] = shlex.join(options)
+        given = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items() if value != ""]
+        lines.append(" ".join(["make bench", *given]))
     return "\n".join(lines)
 
 
@@ -331,7 +340,7 @@ def _count(n: int, what: str) -> str:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    return re.sub(r"[^\w.]+", "-", name).strip("-")
 
 
 def run_costs(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:

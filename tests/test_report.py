@@ -1,6 +1,7 @@
 """The page: self-contained, complete, sortable; looked at in headless Chromium where that is installed."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -8,8 +9,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from benchmark.cli.parser import _parser
+from benchmark.cli.run import _requests
 from benchmark.records.store import write_record
 from benchmark.report import _run_command, write_report
+from benchmark.running.plan import Request, plan
+from tests.conftest import ROOT
 from tests.helpers import record
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -97,7 +102,8 @@ def test_numbers_from_memory_are_grey(page):
 
 def test_every_table_names_the_command_that_makes_it(page):
     assert "make bench DATASET=mnist MODELS=kmeans,vade SEEDS=3 BUDGET=quick" in page
-    assert "make bench DATASET=mnist PROTOCOL=paper MODELS=vade" in page
+    assert "make bench DATASET=mnist PROTOCOL=pooled MODELS=vade SEEDS=1 BUDGET=paper" in page
+    assert "make bench PAPER=vade DATASET=mnist" in page
     assert "make tables RESULTS=" in page
 
 
@@ -108,6 +114,41 @@ def test_settings_made_by_hand_are_part_of_the_command():
         == "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set"
         " m.decode=true'"
     )
+
+
+def test_own_files_and_plugins_are_part_of_the_command():
+    asked = {"dataset": "/my data/own.npz", "plugins": ["/a/m.py", "/b/d e.py"], "standardise": False}
+    found = _run_command(
+        "own-123abc", "neutral", "quick", [record("m", config={"n_clusters": 7}, asked=asked)]
+    )
+    assert found == (
+        "make bench DATASET='/my data/own.npz' MODELS=m SEEDS=1 BUDGET=quick CLUSTERS=7 PLUGIN=/a/m.py"
+        """ ARGS='--plugin '"'"'/b/d e.py'"'"' --no-standardise'"""
+    )
+
+
+def test_the_command_of_an_own_file_with_a_plugin_plans_the_same_runs(tmp_path, fakes):
+    """As make passes it on, from its variables to the options of `run`."""
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    np.savez(folder / "own.npz", X=np.random.default_rng(0).normal(size=(60, 3)))
+    request = Request(
+        str(folder / "own.npz"), ("fine",), clusters=4, plugins=(fakes,), standardise=False, budget="smoke"
+    )
+    planned = plan(request).runs
+    records = [run.record("ok", metrics={}) for run in planned]
+    command = _run_command(planned[0].key["dataset"], "neutral", "smoke", records)
+    made = subprocess.run(
+        [*shlex.split(command), "-n", "-o", ".venv/.installed", f"RESULTS={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    (line,) = [line for line in made.stdout.replace("\\\n", " ").splitlines() if "benchmark run" in line]
+    options = _parser().parse_args(shlex.split(line)[3:])
+    (asked,) = _requests(options, None)
+    again = plan(asked).runs
+    assert [(r.digest, r.seed) for r in again] == [(r.digest, r.seed) for r in planned]
 
 
 def test_the_same_records_give_the_same_page_and_pictures(results, page):

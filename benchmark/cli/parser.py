@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ EPILOG = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 gets what it can show
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         module, function = options.command.split(":")
@@ -107,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[MODEL.]KEY=VALUE",
         dest="overrides",
         help="a hyper-parameter, as `info MODEL` lists them; may be given several times",
+    )
+    run.add_argument(
+        "--no-standardise",
+        action="store_false",
+        dest="standardise",
+        help="take the vectors of an own file as they are (default: every column to mean 0, variance 1)",
     )
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument(

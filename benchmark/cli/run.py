@@ -170,6 +170,7 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
         "fid": options.fid,
         "fid_n": options.fid_n,
         "elsewhere": slurm is not None,
+        "standardise": options.standardise,
     }
     if options.paper or options.study:
         name = "--paper" if options.paper else "--study"

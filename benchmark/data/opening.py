@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.api import Dataset, DataSpec
 from benchmark.data.folder import data_folder, data_spec, dataset_digest
+from benchmark.data.ranges import check_values
 from benchmark.data.splits import divide
 
 if TYPE_CHECKING:
@@ -30,13 +31,18 @@ class Opened:
     digest: str
 
 
-def open_dataset(registry: "Registry", asked: str, protocol: str = "neutral") -> Opened:
+def open_dataset(
+    registry: "Registry", asked: str, protocol: str = "neutral", standardise: bool = True
+) -> Opened:
     """Find a data set, fetch it if it is not here, and read it.
 
     Args:
         asked: a name, or the path of the user's own file.
+        standardise: the vectors of an own file, see `NpzDataset`.
     """
-    dataset = registry.dataset(asked, data_folder())
+    dataset = registry.dataset(asked, data_folder(), standardise)
     dataset.fetch()
     divided = divide(dataset, protocol)
-    return Opened(dataset, divided, data_spec(divided), dataset_digest(dataset))
+    spec = data_spec(divided)
+    check_values(dataset)
+    return Opened(dataset, divided, spec, dataset_digest(dataset))

@@ -1,36 +1,114 @@
 """A user's own data: DATASET=path/to/own.npz with an array X and, if there are labels, an array y."""
 
 import re
+import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.api import Dataset
+from benchmark.data import own_arrays
+from benchmark.data.folder import array_digest
+from benchmark.data.labels import n_classes
+from benchmark.data.ranges import check_bytes, check_within
 from benchmark.errors import UserError
+from benchmark.files import digest, write_arrays
+
+BYTES = "values / 255"
+COARSEST = 0.01  # error of rounding to float32, of a column's standard deviation
+NAME_LENGTH = 40  # characters of the file's name: a folder's name may have 255 bytes, tables add to it
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """What vectors are standardised by: column by column, minus the mean, over the standard deviation.
+
+    Attributes:
+        mean, scale: (D,) of the vectors as they are in the file; the scale of a constant column is 1.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "Standardisation":
+        """That of vectors (N, D). Powers of two are taken out first, so that no square leaves float64."""
+        _, exponent = np.frexp(np.abs(x).max(axis=0))
+        small = np.ldexp(x, -exponent)
+        mean, std = np.ldexp(small.mean(axis=0), exponent), np.ldexp(small.std(axis=0), exponent)
+        constant = x.max(axis=0) == x.min(axis=0)
+        return cls(np.where(constant, x[0], mean), np.where(constant | (std == 0), 1, std))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return ((x.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        write_arrays(path, {"mean": self.mean, "scale": self.scale})
+
+    @classmethod
+    def read(cls, path: Path) -> "Standardisation":
+        with np.load(path, allow_pickle=False) as file:
+            return cls(file["mean"], file["scale"])
 
 
 class NpzDataset(Dataset):
     """Images or vectors from an .npz file.
 
-    X of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 are images: uint8, or floats within [0,
-    1]. X of shape (N, D) are vectors of any scale; every column is standardised to mean 0 and variance 1. y,
-    if there, has shape (N,): integers or strings. There is no split: all points are clustered.
+    X of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 are images: uint8 from 0 to 255, or
+    anything within [0, 1]. X of shape (N, D) are vectors of any scale; every column is standardised to mean 0
+    and variance 1, unless `standardise` is false. y, if there, has shape (N,): integers or strings, -1 or ""
+    where a point is not labelled. There is no split: all points are clustered.
     """
 
     source = "the user's own file"
     splits = ("all",)
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, standardise: bool = True):
         super().__init__(path.parent)
         self.path = path
-        self.name = name_of(path)
-        self.title = path.name
-        x, self._y = _read(path)
-        self._x, self.value_range = _images(x, path) if x.ndim > 2 else (_standardised(x), None)
+        x, self._y = own_arrays.read(path)
+        self.standardisation: Standardisation | None = None
+        if x.ndim > 2:
+            self._x, self.value_range = as_images(x, str(path)), (0.0, 1.0)
+            self.preprocessing = BYTES if self._x.dtype == np.uint8 else "none"
+        else:
+            self._x, self.value_range = self._as_vectors(x, standardise), None
         self.shape = self._x.shape[1:]
-        self.n_classes = None if self._y is None else len(np.unique(self._y))
-        if self.n_classes == 1:
-            raise UserError(f"{path}: y has one class only; leave y out to cluster without labels")
+        self.n_classes = None if self._y is None else n_classes(self._y)
+        arrays = {"x": array_digest(self._x), "y": "-" if self._y is None else array_digest(self._y)}
+        content = digest(arrays)[:6]  # several files may have one name
+        self.name = f"{name_of(path)}-{content}"
+        self.title = f"{path.name} ({content})"
+
+    def _as_vectors(self, x: np.ndarray, standardise: bool) -> np.ndarray:
+        with np.errstate(over="ignore"):  # of long doubles
+            x = x.astype(np.float64)
+        if not np.isfinite(x).all():
+            raise UserError(f"{self.path}: X has values too large for float64; divide them")
+        if standardise:
+            self.preprocessing = "every column minus its mean, divided by its standard deviation"
+            self.standardisation = Standardisation.of(x)
+            found = self.standardisation(x)
+        else:
+            self.preprocessing = "none: vectors as they are in the file"
+            with np.errstate(over="ignore"):
+                found = x.astype(np.float32)
+            self._check_precision(x, found)
+        if not np.isfinite(found).all():
+            raise UserError(f"{self.path}: X has values up to {np.abs(x).max():g}, too large; divide them")
+        return found
+
+    def _check_precision(self, x: np.ndarray, found: np.ndarray) -> None:
+        """Raise where float32 rounds away what tells the points apart, as far from 0 it does."""
+        spread = Standardisation.of(x).scale
+        varies = x.max(axis=0) != x.min(axis=0)
+        coarse = varies & np.isfinite(found).all(axis=0) & (np.abs(found - x).max(axis=0) > COARSEST * spread)
+        if coarse.any():
+            raise UserError(
+                f"{self.path}: {int(coarse.sum())} columns of X lie so far from 0 for their spread that"
+                " float32 can't hold them; let them be standardised, or subtract their mean"
+            )
 
     def x(self, split: str) -> np.ndarray:
         return self._x
@@ -40,60 +118,42 @@ class NpzDataset(Dataset):
 
 
 def name_of(path: Path) -> str:
-    """Name of an own file in tables and folders."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
+    """Name of an own file in tables and folders; letters of every script stay."""
+    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", path.stem))[:NAME_LENGTH]
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Arrays X and y, checked. Object arrays are refused, since loading them would run whatever they hold."""
-    if not path.is_file():
-        raise UserError(f"there is no file {path}; expected an .npz file with an array X and, optionally, y")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files if key in ("X", "y")}
-            found = ", ".join(file.files) or "no arrays"
-    except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
-        why = "it holds Python objects, not numbers" if "pickle" in str(error).lower() else str(error)
-        raise UserError(f"{path} can't be read as an .npz file of numeric arrays: {why}") from error
-    if "X" not in arrays:
-        raise UserError(
-            f"{path} has no array X (it has: {found}); write it with numpy.savez({path.name!r}, X=x, y=y)"
-        )
-    x, y = arrays["X"], arrays.get("y")
-    if x.dtype.kind not in "uifb" or x.ndim not in (2, 3, 4) or len(x) < 2 or x.size == 0:
-        raise UserError(
-            f"{path}: X is {x.dtype} {x.shape}, expected numbers, (N, D) vectors or (N, H, W[, C]) images"
-        )
-    if not np.isfinite(x).all():
-        raise UserError(
-            f"{path}: X has {int((~np.isfinite(x)).sum())} values that are NaN or infinite; remove them first"
-        )
-    if y is not None and (y.shape != x.shape[:1] or y.dtype.kind not in "uibUS"):
-        raise UserError(
-            f"{path}: y is {y.dtype} {y.shape}, expected integers or strings of shape {x.shape[:1]}"
-        )
-    return x, y
+def as_images(x: np.ndarray, what: str) -> np.ndarray:
+    """Images as (N, C, H, W), uint8 or float32 in [0, 1]; bytes that are 0 and 1 only are floats.
+
+    Args:
+        x: in any of the layouts that `NpzDataset` takes.
+        what: they are, for messages.
+    """
+    x = channels_first(x, what)
+    if x.max() == x.min():
+        raise UserError(f"{what}: all values of X are {x.max()}, there is nothing to cluster")
+    if x.dtype == np.uint8 and x.max() > 1:
+        check_bytes(x, f"{what}: X")
+        return np.ascontiguousarray(x)
+    return unit_floats(x, what)
 
 
-def _standardised(x: np.ndarray) -> np.ndarray:
-    x = x.astype(np.float64)
-    scale = x.std(axis=0)
-    return ((x - x.mean(axis=0)) / np.where(scale > 0, scale, 1)).astype(np.float32)
-
-
-def _images(x: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[float, float]]:
-    """Images as (N, C, H, W), uint8 or float32 in [0, 1]."""
+def channels_first(x: np.ndarray, what: str) -> np.ndarray:
+    """Images of any layout as (N, C, H, W)."""
     if x.ndim == 3:
         x = x[:, None]
     elif x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         x = x.transpose(0, 3, 1, 2)
     if x.shape[1] not in (1, 3):
-        raise UserError(f"{path}: X has shape {x.shape}, expected 1 or 3 colour channels")
-    if x.dtype != np.uint8:
-        if x.min() < 0 or x.max() > 1:
-            raise UserError(
-                f"{path}: image values go from {x.min():g} to {x.max():g}; expected uint8, or floats in"
-                " [0, 1]"
-            )
-        x = x.astype(np.float32)
-    return np.ascontiguousarray(x), (0.0, 1.0)
+        remedy = ""
+        if x.shape[3] == 4 or x.shape[1] == 4:
+            channels = "X[..., :3]" if x.shape[3] == 4 else "X[:, :3]"
+            remedy = f"; if the fourth is transparency, give {channels}"
+        raise UserError(f"{what}: X has shape {x.shape}, expected 1 or 3 colour channels{remedy}")
+    return x
+
+
+def unit_floats(x: np.ndarray, what: str) -> np.ndarray:
+    """Values that are within [0, 1] but for rounding, clipped to it, as float32."""
+    check_within(x, (0.0, 1.0), f"{what}: image X")
+    return np.ascontiguousarray(x.clip(0, 1).astype(np.float32))

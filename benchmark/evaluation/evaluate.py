@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmark.api import ClusteringModel, Dataset, in_full_precision
-from benchmark.errors import Diverged
+from benchmark.evaluation.distribution import check_distribution
 from benchmark.evaluation.metrics import Clustering, measure
 from benchmark.seeding import derive, start
 
@@ -31,10 +31,7 @@ def evaluate(
         metrics[split] = {}
         for rule, assign in model.assignments().items():
             log_q = _in_full_precision(assign(torch.from_numpy(x).to(model.device))).cpu().numpy()
-            if log_q.ndim != 2 or len(log_q) != len(x) or np.isnan(log_q).any():
-                raise Diverged(
-                    f"assignment rule {rule} gave {log_q.shape}, {np.isnan(log_q).sum()} NaN, for {x.shape}"
-                )
+            check_distribution(log_q, len(x), rule)
             first.setdefault(split, log_q)
             metrics[split][rule] = measure(Clustering(log_q, x, y, derive(seed, "eval", 1)))
     return metrics, first

@@ -33,7 +33,8 @@ class Clustering:
     Attributes:
         log_q: (N, K) log q(y = k | x).
         x: (N, *shape) points as they are stored.
-        y: (N,) true labels, integers or strings; None where they are absent.
+        y: (N,) true labels, integers or strings; None where they are absent. Where only some points have one,
+            `measure` gives those alone to the metrics that need labels.
         seed: of whatever a metric draws.
     """
 
@@ -166,6 +167,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
     ),
     "silhouette": Metric("silhouette", silhouette, needs_labels=False, column="unlabelled"),
+    "labelled": Metric("labelled points", lambda m: len(m.x), column=None, digits=0, higher_is_better=None),
     "accuracy": Metric("ACC", lambda m: accuracy(m.table)),
     "purity": Metric("purity", lambda m: purity(m.table)),
     "exemplar_accuracy": Metric("exemplar", lambda m: exemplar_accuracy(m.y, m.log_q)),  # type: ignore[arg-type]
@@ -177,6 +179,24 @@ METRICS: dict[str, Metric] = {
 
 
 def measure(clustering: Clustering) -> dict[str, Any]:
-    """{name: value} of every metric that these data allow."""
-    labelled = clustering.y is not None
-    return {name: m.compute(clustering) for name, m in METRICS.items() if labelled or not m.needs_labels}
+    """{name: value} of every metric that these data allow; those that need labels, of the labelled points."""
+    scored = _labelled(clustering)
+    return {
+        name: metric.compute(clustering if not metric.needs_labels or scored is None else scored)
+        for name, metric in METRICS.items()
+        if scored is not None or not metric.needs_labels
+    }
+
+
+def _labelled(clustering: Clustering) -> Clustering | None:
+    """The points that have a label; None where no point has one."""
+    from benchmark.data.labels import labelled  # on demand: its package imports torch
+
+    if clustering.y is None:
+        return None
+    known = labelled(clustering.y)
+    if known.all():
+        return clustering
+    if not known.any():
+        return None
+    return Clustering(clustering.log_q[known], clustering.x[known], clustering.y[known], clustering.seed)

@@ -89,7 +89,7 @@ def paper(name: str) -> Paper:
 
 
 def _read(path: Path) -> tuple[dict[str, Paper], tuple[Number, ...]]:
-    content = tomllib.loads(path.read_text())
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {
         name: Paper(name=name, **{**values, "notes": tuple(values["notes"])})
         for name, values in content["paper"].items()

@@ -52,7 +52,7 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    values = tomllib.loads(path.read_text())
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
     grid = values.pop("grid", {})
     variants = values.pop("variants", None) or [
         dict(zip(grid, combination, strict=True)) for combination in itertools.product(*grid.values())

@@ -180,6 +180,7 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
         f"protocol of the paper ({paper.protocol}): {PROTOCOLS[paper.protocol]}",
         *paper.notes,
         f"{MEMORY} from memory, not seen at the source: shown in grey and never compared with",
+        *_rule_notes(wanted, records),
         (
             "ours: mean ± standard deviation (n - 1) over seeds, or the best run where the published number"
             " is one; a difference is ours minus published"
@@ -196,6 +197,25 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
     )
     name = f"paper-{paper.name}" + (f"-{budget}" if budget else "")
     return Table(name, heading, shown, values, lines, numbers_from=5)
+
+
+def _rule_notes(wanted: Iterable[Number], records: Iterable[Record]) -> list[str]:
+    """Which assignment rule our numbers are by, where a model has several; elsewhere the first is shown."""
+    known = {
+        number.model: rules
+        for number in wanted
+        for record in records
+        if record["key"]["model"] == number.model and len(rules := list(rules_on(record, "test"))) > 1
+    }
+    asked = {
+        (n.model, n.rule if n.rule != "default" else known[n.model][0]) for n in wanted if n.model in known
+    }
+    return [
+        f"ours of {model}: by its assignment rule"
+        f" {' or '.join(sorted(rule for m, rule in asked if m == model))};"
+        f" tables of the neutral protocol show {rules[0]}"
+        for model, rules in known.items()
+    ]
 
 
 def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
@@ -305,9 +325,10 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
 
 
 def _metric_text(number: Number) -> str:
-    """The metric by our name, and the split."""
+    """The metric by our name, the split, and the assignment rule where it is not the model's first."""
     name = METRIC_NAMES[number.metric] + (" (kind not stated)" if number.metric.startswith("unknown") else "")
-    return name if number.split == "unknown" else f"{name}, {number.split}"
+    rule = "" if number.rule == "default" else f", rule {number.rule}"
+    return name + ("" if number.split == "unknown" else f", {number.split}") + rule
 
 
 def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
@@ -367,6 +388,7 @@ def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
             )
     notes = [
         f"protocol of the paper ({protocol}): {PROTOCOLS[protocol]}",
+        *([] if rule == "default" else [f"by the assignment rule {rule}"]),
         f"mean ± standard deviation (n - 1) over seeds; {MEMORY} from memory, not seen at the source",
         "differences to published numbers, and why they may not be compared: `tables --paper "
         + wanted.paper.name

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmark import config
-from benchmark.api import ClusteringModel, DataSpec
+from benchmark.api import ClusteringModel, DataSpec, as_float
 from benchmark.data.opening import Opened, open_dataset
+from benchmark.data.own_file import BYTES, Standardisation, channels_first, unit_floats
 from benchmark.errors import UserError
 from benchmark.isolation import isolated
-from benchmark.records.run import FILE, Record, Run
+from benchmark.records.run import FILE, STANDARDISATION, Record, Run
 from benchmark.records.source import source_digest
 from benchmark.records.store import read_record
 from benchmark.registry import Registry
@@ -47,9 +49,8 @@ class SavedRun:
                 f"the data of this run were in {asked}, which is not there; say where the file is now: "
                 "load_run(..., data=[FILE.npz]), on the command line --data FILE.npz"
             )
-        opened = open_dataset(
-            self.registry, str(self.file) if own and self.file else asked, self.run.key["protocol"]
-        )
+        asked = str(self.file) if own and self.file else asked
+        opened = open_dataset(self.registry, asked, self.run.key["protocol"], self.run.standardise)
         if opened.digest != self.record["key"]["data"]:
             raise UserError(f"the data of {opened.dataset.name} have changed since this run")
         return opened
@@ -85,6 +86,30 @@ class SavedRun:
                 "value_range": None if limits is None else tuple(limits),
             }
         )
+
+    def prepare(self, x: np.ndarray) -> torch.Tensor:
+        """New points, as they are in an own file's X, treated like those that the model was trained on.
+
+        Vectors are standardised with the mean and scale of the training data, images become (N, C, H, W) in
+        [0, 1]: `run.model().log_assign(run.prepare(x))`.
+
+        Raises:
+            UserError: they have another shape or range.
+        """
+        file = self.folder / STANDARDISATION
+        if x.ndim > 2:
+            x = channels_first(x, "the images")
+            divided = x.dtype == np.uint8 and self.record["data"]["preprocessing"] == BYTES
+            found = torch.from_numpy(np.ascontiguousarray(x) if divided else unit_floats(x, "the images"))
+        elif file.is_file():
+            standardise = Standardisation.read(file)
+            if x.ndim != 2 or x.shape[1:] != standardise.mean.shape:
+                expected = len(standardise.mean)
+                raise UserError(f"these vectors have the shape {x.shape}, expected (N, {expected})")
+            found = torch.from_numpy(standardise(x))
+        else:
+            found = torch.from_numpy(x.astype(np.float32))
+        return as_float(found).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_run(

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.files import digest, write_atomically
 
 FILE = "run.json"
+STANDARDISATION = "standardisation.npz"  # of the vectors of an own file: mean and scale of every column
 
 Record = dict[str, Any]
 
@@ -29,6 +30,7 @@ class Run:
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
         spec: the fields of the DataSpec that the model is built from, so that it can be built without the
         data.
+        standardise: the vectors of an own file; the key has the digest of what that gives.
     """
 
     key: dict[str, Any]
@@ -39,6 +41,7 @@ class Run:
     fid_n: int = 10_000
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
     spec: dict[str, Any] = dataclasses.field(default_factory=dict)
+    standardise: bool = True
 
     @property
     def digest(self) -> str:
@@ -62,8 +65,14 @@ class Run:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
+        own = self.dataset.endswith(".npz")
+        asked = {
+            "dataset": str(Path(self.dataset).absolute()) if own else self.dataset,
+            "plugins": [str(Path(plugin).absolute()) for plugin in self.plugins],
+            "standardise": self.standardise,
+        }
         who = {"key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides}
-        return {"status": status, **who, **more}
+        return {"status": status, **who, "asked": asked, **more}
 
     def write(self, folder: Path) -> None:
         """Write it into its folder, for the process that makes it, and for whoever opens it afterwards."""

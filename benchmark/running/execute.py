@@ -14,13 +14,14 @@ import torch
 from benchmark import config, seeding
 from benchmark.data import data_folder
 from benchmark.data.opening import open_dataset
+from benchmark.data.own_file import NpzDataset
 from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.fid.measure import measure_run
 from benchmark.evaluation.metrics import METRICS_VERSION
 from benchmark.records.provenance import describe_machine
-from benchmark.records.run import Record, Run
+from benchmark.records.run import STANDARDISATION, Record, Run
 from benchmark.records.source import source_digest
 from benchmark.records.store import write_record
 from benchmark.registry import Registry
@@ -67,7 +68,7 @@ def _train_and_evaluate(
     run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]
 ) -> dict[str, Any]:
     registry = Registry(run.plugins)
-    opened = open_dataset(registry, run.dataset, run.key["protocol"])
+    opened = open_dataset(registry, run.dataset, run.key["protocol"], run.standardise)
     dataset, divided = opened.dataset, opened.divided
     if opened.digest != run.key["data"]:
         raise UserError(
@@ -92,6 +93,8 @@ def _train_and_evaluate(
     diagnostics = diagnose(model, x, run.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     torch.save(model.state_dict(), folder / "model.pt")
+    if isinstance(dataset, NpzDataset) and dataset.standardisation is not None:
+        dataset.standardisation.save(folder / STANDARDISATION)
     fid = measure_run(
         model,
         dataset,

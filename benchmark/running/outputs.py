@@ -36,7 +36,7 @@ def write(
     _curves(folder / "curves.csv", curves)
     if "embed" in model.abilities():
         _embedding(folder / "embedding.npz", model, x)
-    _pictures(folder, model, x, curves, seed)
+    _pictures(folder, model, x, _shares(next(iter(log_q.values()))), curves, seed)
 
 
 def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
@@ -71,11 +71,26 @@ def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
     )
 
 
+def _shares(log_q: np.ndarray) -> list[float]:
+    """(K,) shares of the points in every cluster."""
+    return (np.bincount(log_q.argmax(axis=1), minlength=log_q.shape[1]) / len(log_q)).tolist()
+
+
+def _row_name(cluster: int, shares: list[float]) -> str:
+    """ "3: 12.5 %"; just the cluster's number where the model assigns to other clusters than it samples."""
+    return f"{cluster}: {100 * shares[cluster]:.1f} %" if cluster < len(shares) else f"{cluster}"
+
+
 @torch.no_grad()
 def _pictures(
-    folder: Path, model: ClusteringModel, x: Tensor, curves: list[dict[str, Any]], seed: int
+    folder: Path,
+    model: ClusteringModel,
+    x: Tensor,
+    shares: list[float],
+    curves: list[dict[str, Any]],
+    seed: int,
 ) -> None:
-    """Curves; samples (one row per cluster) and reconstructions where the model can; the model's own
+    """Curves; samples (one row per cluster, with its share of the points); reconstructions; the model's own
     pictures.
     """
     start(seed, "eval")
@@ -84,7 +99,7 @@ def _pictures(
     if "sample" in model.abilities() and model.data.kind == "image":
         k = model.config.n_clusters
         rows = [in_full_precision(model.sample(SAMPLES_PER_CLUSTER, cluster=i)) for i in range(k)]
-        plots.save(plots.image_sheet(rows, [f"{i}" for i in range(k)]), folder, "samples")
+        plots.save(plots.image_sheet(rows, [_row_name(i, shares) for i in range(k)]), folder, "samples")
     if "reconstruct" in model.abilities() and model.data.kind == "image":
         points = as_float(x[torch.linspace(0, len(x) - 1, 2 * RECONSTRUCTIONS).long()])
         pairs = [points, in_full_precision(model.reconstruct(points))]

@@ -34,6 +34,7 @@ class Request:
         fid, fid_n: see `benchmark.records.run.Run`.
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
+        standardise: the vectors of an own file.
         elsewhere: runs run on other machines, so that this one needs no GPU.
     """
 
@@ -51,6 +52,7 @@ class Request:
     protocol: str = "neutral"
     variants: tuple[Mapping[str, Any], ...] = ({},)
     elsewhere: bool = False
+    standardise: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def plan(request: Request, note: Path | None = None) -> Plan:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
     loading(f"the data set {request.dataset}")
     with explained(f"the data set {request.dataset} can't be read"):
-        opened = open_dataset(registry, request.dataset, request.protocol)
+        opened = open_dataset(registry, request.dataset, request.protocol, request.standardise)
     dataset, spec = opened.dataset, opened.spec
 
     asked = str(Path(request.dataset).absolute()) if request.dataset.endswith(".npz") else request.dataset
@@ -162,7 +164,7 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 # Of what models are told of the data, what neither the suite's code nor the arrays hold.
                 key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
-            more = (request.fid, request.fid_n, overridden, dataclasses.asdict(spec))
+            more = (request.fid, request.fid_n, overridden, dataclasses.asdict(spec), request.standardise)
             runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 

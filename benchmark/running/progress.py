@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmark.records.run import Record, Run
+from benchmark.records.signs import signs_of_collapse
 
 BARS = 16  # at most, one per run in progress
 SLOT = "{desc:<34} {percentage:3.0f}% |{bar:20}| {elapsed} {postfix}"
@@ -52,6 +53,8 @@ class Progress:
             self._free.append(position)
         seconds = f", {record['wall_seconds']:.0f} s" if "wall_seconds" in record else ""
         reason = "" if record["status"] == "ok" else f": {record['error']}"
+        if signs := signs_of_collapse(record):
+            reason = f"; warning: collapsed, {'; '.join(signs)}"
         self._all.update()
         tqdm.write(f"{run.title}: {record['status']}{seconds}{reason}", file=sys.stderr)
 

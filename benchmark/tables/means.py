@@ -1,5 +1,6 @@
 """Tables of results: Markdown to read, LaTeX (booktabs) to print, CSV to compute with. Imports no torch."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,10 @@ from benchmark.evaluation.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names
+from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import FidColumn, fid_columns, reference_rows
+from benchmark.tables.notes import collapsed_runs, partly_labelled, shown_rules
 from benchmark.tables.table import DASH, Table, Value
 
 NONE = pd.Series(dtype=float)
@@ -53,14 +56,18 @@ def _one_table(
     names, fids = row_names(records), fid_columns(records)
 
     values = _averages(frame, columns, splits or [None], fids, names)
-    shown = _shown(values, columns, fids)
+    collapsed = Counter(r["digest"] for r in records if signs_of_collapse(r))
+    shown = _shown(values, columns, fids, collapsed)
+    if collapsed:
+        values["collapsed"] = [collapsed[digest] for digest in values["digest"]]
     values = values.drop(columns="digest")
     for what, split, distances in reference_rows(fids):
         known = {fid.title: Value(distances[fid.column], digits=2) for fid in fids if fid.column in distances}
         row = {"model": what, "split": split, **known}
         shown.loc[len(shown)] = [row.get(column, DASH) for column in shown.columns]
         values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
-    values = values.astype({"n": "Int64", "seeds": "Int64"})  # which reference rows have not
+    counts = ["n", "seeds", *(["collapsed"] if collapsed else [])]
+    values = values.astype(dict.fromkeys(counts, "Int64"))  # which reference rows have not
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
@@ -73,6 +80,8 @@ def _one_table(
     )
     notes = [
         *_explanations(title, protocol, budget, kind, splits),
+        *partly_labelled(records),
+        *shown_rules(records, names),
         *sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")}),
         *(note for fid in fids for note in fid.notes(names)),
         *_exceptions(records, names, left_out, skipped),
@@ -111,11 +120,15 @@ def _averages(
     return pd.DataFrame([row for rows in blocks for row in rows])
 
 
-def _shown(values: pd.DataFrame, columns: Sequence[str], fids: Sequence[FidColumn]) -> pd.DataFrame:
+def _shown(
+    values: pd.DataFrame, columns: Sequence[str], fids: Sequence[FidColumn], collapsed: Mapping[str, int]
+) -> pd.DataFrame:
     """The columns as they are printed."""
     rows = values.to_dict("records")
     shown = pd.DataFrame({"model": values["model"], "split": values["split"]})
     shown["seeds"] = [str(r["seeds"]) if r["n"] == r["seeds"] else f"{r['n']}/{r['seeds']}" for r in rows]
+    if collapsed:  # runs with signs of it
+        shown["collapsed"] = [f"{k}/{r['n']}" if (k := collapsed.get(r["digest"], 0)) else DASH for r in rows]
     for column in columns:
         metric = METRICS[column]
         shown[metric.title] = [Value(r[column], r[f"{column}_std"], metric.digits) for r in rows]
@@ -166,7 +179,7 @@ def _exceptions(
         for r in sorted(records, key=lambda r: (r["key"]["model"], r["seed"]))
         if r["status"] != "ok"
     ]
-    return notes + mixed_versions(records, names)
+    return notes + collapsed_runs(records, names) + mixed_versions(records, names)
 
 
 def _settings(values: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -101,13 +102,64 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
     assert ("ACC" in found.stdout) == labelled
     assert ("silhouette" in found.stdout) != labelled
     assert "nmf: not run, NMF needs data without negative values" in found.stdout
-    path = next((tmp_path / "runs" / "own" / "kmeans").glob("*/seed-0/assignments.csv"))
+    path = next((tmp_path / "runs").glob("own-*/kmeans/*/seed-0/assignments.csv"))
     assert str(path.parent.parent) in found.stdout  # the user is told where the assignments are
     with open(path) as file:
         clusters_found = [int(row["cluster"]) for row in csv.DictReader(file)]
     assert (
         len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3
     )  # three separated clusters, found exactly
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
+)
+def test_a_terminal_that_is_not_utf_8_gets_the_table_as_it_can_show_it(tmp_path, environment):
+    command = [sys.executable, "-m", "benchmark", "run", "--models", "kmeans", "--seeds", "2"]
+    found = subprocess.run(
+        [*command, "--results", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    assert found.returncode == 0, found.stderr
+    assert b"| kmeans" in found.stdout
+    written = (tmp_path / "tables" / "digits-quick.md").read_text(encoding="utf-8")
+    assert "±" in written
+    shown = found.stdout.decode("latin-1").replace("±", "?")
+    assert shown.startswith(written.replace("±", "?").replace("–", "?"))
+
+
+def test_two_own_files_of_one_name_have_folders_and_tables_of_their_own(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "手写.npz", X=rng.normal(size=(60, 3)), y=np.arange(60) % 3)
+        arguments = ("--dataset", tmp_path / folder / "手写.npz", "--models", "kmeans", "--seeds", 1)
+        assert cli("run", *arguments, "--results", tmp_path).returncode == 0
+    assert len(list((tmp_path / "runs").glob("手写-*"))) == 2
+    tables = cli("tables", "--results", tmp_path).stdout
+    assert tables.count("| kmeans") == 2
+    assert "older versions" not in tables
+
+
+def test_partly_labelled_digits_are_scored_on_the_labelled_ones(cli, tmp_path):
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    y = digits.target[:600].copy()
+    y[:300] = -1
+    np.savez(tmp_path / "own.npz", X=digits.images[:600] / 16, y=y)
+    found = cli(
+        "run", "--dataset", tmp_path / "own.npz", "--models", "kmeans", "--seeds", 1, "--results", tmp_path
+    )
+    assert "K = 10" in found.stdout
+    assert "300 of the 600 points are labelled" in found.stdout
+    (path,) = (tmp_path / "runs").glob("*/kmeans/*/seed-0/record.json")
+    metrics = json.loads(path.read_text())["metrics"]["all"]["default"]
+    assert (metrics["n"], metrics["labelled"]) == (600, 300)
+    assert 0.7 < metrics["accuracy"] < 0.8
 
 
 def test_mnist_from_its_original_files(cli, real_data, tmp_path):

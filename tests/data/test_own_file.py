@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.data.own_file import NpzDataset
+from benchmark.data.own_file import NpzDataset, Standardisation, name_of
 from benchmark.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -22,7 +22,9 @@ def test_vectors_are_standardised(tmp_path):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(found.std(axis=0), [1, 1, 1, 0], atol=1e-5)
-    assert (dataset.n_classes, dataset.value_range, dataset.name) == (2, None, "my_data")
+    assert (dataset.n_classes, dataset.value_range) == (2, None)
+    assert dataset.name.startswith("my_data-")
+    assert "standard deviation" in dataset.preprocessing
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_images_of_every_layout(tmp_path, shape, expected):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": RNG.normal(size=(9, 3))}, "has no array X .it has: x."),
+        ({"x": RNG.normal(size=(9, 3))}, r"has no array X \(it has: x\).*X=f\['x'\]"),
         ({"X": np.array([[1.0, np.nan], [2.0, 3.0]])}, "1 values that are NaN"),
         ({"X": np.array([{"a": 1}, None])}, "Python objects"),
         ({"X": RNG.normal(size=9)}, "expected numbers"),
@@ -54,9 +56,26 @@ def test_images_of_every_layout(tmp_path, shape, expected):
             {"X": RNG.normal(size=(9, 3)), "y": np.zeros(8, int)},
             r"expected integers or strings of shape \(9,\)",
         ),
-        ({"X": RNG.normal(size=(9, 3)), "y": RNG.normal(size=9)}, "expected integers"),
-        ({"X": RNG.normal(size=(9, 8, 8))}, "image values go from"),
+        ({"X": RNG.normal(size=(9, 3)), "y": RNG.normal(size=9)}, "with fractions, expected integers"),
+        ({"X": RNG.normal(size=(9, 8, 8))}, r"expected \[0, 1\]: \(X - X.min\(\)\)"),
+        ({"X": np.linspace(0, 255, 576).reshape(9, 8, 8)}, r"values from 0 to 255, .*: X / 255"),
+        ({"X": np.linspace(-1, 1, 576).reshape(9, 8, 8)}, r"values from -1 to 1, .*: \(X \+ 1\) / 2"),
+        ({"X": np.arange(576, dtype=np.uint8).reshape(9, 8, 8) % 17}, r"uint8 from 0 to 16; .*\(X / 16\)"),
+        ({"X": np.full((9, 8, 8), 7, np.uint8)}, "nothing to cluster"),
         ({"X": np.zeros((9, 8, 8, 5), np.uint8)}, "1 or 3 colour channels"),
+        ({"X": np.zeros((9, 8, 8, 4), np.uint8)}, r"give X\[\.\.\., :3\]"),
+        ({"X": np.zeros((9, 4, 8, 8), np.uint8)}, r"give X\[:, :3\]"),
+        ({"X": RNG.normal(size=(9, 3)), "y": np.arange(9)}, "9 classes for 9 labelled points"),
+        ({"X": RNG.normal(size=(9, 3)), "y": np.full(9, np.nan)}, "labels no point"),
+        ({"X": RNG.normal(size=(9, 3)), "y": np.array([1, np.nan, *[1] * 7])}, "one class only"),
+        ({"X": RNG.normal(size=(9, 3)), "y": np.ones((9, 2))}, "exactly one 1 in every row"),
+        ({"X": RNG.normal(size=(9, 3)), "Y": np.arange(9) % 3}, r"no array y, but Y .*y=f\['Y'\]"),
+        ({"data": RNG.normal(size=(9, 3)), "target": np.arange(9) % 3}, r"X=f\['data'\], y=f\['target'\]"),
+        (
+            {part: np.zeros(9) for part in ("x_train", "y_train", "x_test", "y_test")},
+            r"X=numpy.concatenate\(\[f\['x_train'\], f\['x_test'\]\]\), y=numpy.concatenate",
+        ),
+        ({"X": RNG.normal(size=(9, 3)).astype(np.longdouble) * np.longdouble("1e4000")}, "too large"),
         ({"X": np.zeros((9, 0, 8))}, "expected numbers"),
         ({"X": np.zeros((9, 0))}, "expected numbers"),
     ],
@@ -73,9 +92,108 @@ def test_truncated_missing_and_foreign_files(tmp_path):
         NpzDataset(path)
     with pytest.raises(UserError, match="there is no file"):
         NpzDataset(tmp_path / "nowhere.npz")
-    path.write_text("this is no archive")
-    with pytest.raises(UserError, match="can't be read"):
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"this is no archive", "it is text that begins with 'this is no archive'"),
+        (b"<!DOCTYPE html><html><body>Not found", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer.*git lfs pull"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", r"one array as numpy.save writes it \(.npy\)"),
+        (b"\x80\x04\x95", "a pickle of Python objects"),
+        (b"\x00\x01\x02\x03\x04\x05", "begins with the bytes 00 01 02 03"),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_is_no_archive_is_said_by_its_beginning(tmp_path, content, message):
+    path = tmp_path / "own.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
         NpzDataset(path)
+
+
+def test_images_of_0_and_1_are_the_same_in_every_type(tmp_path):
+    x = RNG.integers(2, size=(9, 8, 8))
+    found = [NpzDataset(write(tmp_path, X=x.astype(kind))) for kind in (bool, np.uint8, np.int64, np.float64)]
+    for dataset in found:
+        assert dataset.x("all").dtype == np.float32
+        np.testing.assert_array_equal(dataset.x("all")[:, 0], x)
+    assert len({dataset.name for dataset in found}) == 1
+
+
+def test_pixels_beyond_the_range_by_rounding_are_clipped(tmp_path):
+    x = RNG.random((9, 8, 8))
+    x[0, 0, :2] = 1.0000001, -1e-9
+    found = NpzDataset(write(tmp_path, X=x)).x("all")
+    assert (found.min(), found.max()) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (np.eye(3)[np.arange(9) % 3], np.arange(9) % 3),
+        (np.eye(3, dtype=bool)[np.arange(9) % 3], np.arange(9) % 3),
+        ((np.arange(9) % 3)[:, None], np.arange(9) % 3),
+        ((np.arange(9) % 3).astype(float), np.arange(9) % 3),
+        (np.where(np.arange(9) < 4, np.nan, np.arange(9) % 2), [-1] * 4 + [0, 1, 0, 1, 0]),
+        (np.array(["cat", np.nan, "dog"] * 3), ["cat", "", "dog"] * 3),
+    ],
+)
+def test_labels_of_several_forms_are_taken(tmp_path, given, expected):
+    dataset = NpzDataset(write(tmp_path, X=RNG.normal(size=(9, 3)), y=given))
+    np.testing.assert_array_equal(dataset.y("all"), expected)
+    assert dataset.n_classes == len(set(expected) - {-1, ""})
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300])
+def test_huge_and_tiny_vectors_are_as_without_the_factor(tmp_path, factor):
+    x = RNG.normal(3, 2, size=(50, 4))
+    plain = NpzDataset(write(tmp_path, X=x)).x("all")
+    np.testing.assert_allclose(NpzDataset(write(tmp_path, X=x * factor)).x("all"), plain, atol=1e-5)
+
+
+def test_vectors_can_be_left_as_they_are_and_have_another_name_then(tmp_path):
+    x = RNG.normal(5, 3, size=(50, 4))
+    path = write(tmp_path, X=x)
+    standardised, raw = NpzDataset(path), NpzDataset(path, standardise=False)
+    np.testing.assert_allclose(raw.x("all"), x, rtol=1e-6)
+    assert standardised.name != raw.name
+    assert raw.preprocessing == "none: vectors as they are in the file"
+    with pytest.raises(UserError, match="too large; divide them"):
+        NpzDataset(write(tmp_path, X=x * 1e300), standardise=False)
+
+
+def test_far_from_the_origin_vectors_are_standardised_exactly_or_refused(tmp_path):
+    x = RNG.normal(size=(50, 4))
+    plain = NpzDataset(write(tmp_path, X=x)).x("all")
+    path = write(tmp_path, X=x + 1e8)
+    np.testing.assert_allclose(NpzDataset(path).x("all"), plain, atol=1e-5)
+    with pytest.raises(UserError, match="4 columns of X lie so far from 0"):
+        NpzDataset(path, standardise=False)
+
+
+def test_the_standardisation_is_kept_exactly(tmp_path):
+    x = RNG.normal(5, [1, 10, 0], size=(50, 3))
+    found = NpzDataset(write(tmp_path, X=x)).standardisation
+    found.save(tmp_path / "kept.npz")
+    np.testing.assert_array_equal(Standardisation.read(tmp_path / "kept.npz")(x), found(x))
+
+
+def test_files_of_one_name_are_told_apart_by_their_content(tmp_path):
+    found = []
+    for folder, content in (("a", 0), ("b", 1), ("c", 0)):
+        (tmp_path / folder).mkdir()
+        found.append(
+            NpzDataset(write(tmp_path / folder, X=np.arange(8.0).reshape(4, 2) ** (content + 1))).name
+        )
+    assert found[0] == found[2] != found[1]
+
+
+def test_letters_of_every_script_stay_in_a_name(tmp_path):
+    names = {name: name_of(tmp_path / f"{name}.npz") for name in ("手写", "字母", "été", "a/b c")}
+    assert names == {"手写": "手写", "字母": "字母", "été": "été", "a/b c": "b_c"}
+    assert len(name_of(tmp_path / f"{'長' * 80}.npz").encode()) <= 120
 
 
 def test_object_arrays_are_never_unpickled(tmp_path):

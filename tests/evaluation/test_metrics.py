@@ -131,3 +131,33 @@ def test_a_metric_is_one_entry_and_one_function(monkeypatch):
     one["metrics"]["test"]["default"]["smallest"] = 4.0
     (table,) = build([one])
     assert table.text()["smallest"].tolist() == ["4.0"]
+
+
+def test_the_silhouette_is_the_same_far_from_the_origin():
+    rng = np.random.default_rng(0)
+    c = np.arange(400) % 4
+    x = (rng.normal(size=(400, 10)) + 6.4 * np.eye(10)[c]).astype(np.float32)
+    log_q = np.log(np.eye(4)[c] + 1e-9)
+    near, far = (
+        measure(Clustering(log_q, points, None))["silhouette"] for points in (x, x + np.float32(10_000))
+    )
+    assert far == pytest.approx(near, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "texts", "floats"])
+def test_points_without_a_label_are_clustered_but_not_scored(kind):
+    rng = np.random.default_rng(0)
+    y, log_q = rng.integers(3, size=60), np.log(rng.dirichlet(np.ones(3), size=60))
+    known = np.arange(60) >= 25
+    given = {
+        "numbers": np.where(known, y, -1),
+        "texts": np.where(known, np.array(["a", "b", "c"])[y], ""),
+        "floats": np.where(known, y.astype(float), np.nan),
+    }[kind]
+    found, alone = labelled(given, log_q), labelled(y[known], log_q[known])
+    assert (found["n"], found["labelled"]) == (60, 35)
+    for name, metric in METRICS.items():
+        if metric.needs_labels:
+            assert found[name] == alone[name], name
+    assert sum(found["cluster_sizes"]) == 60
+    assert "accuracy" not in labelled(np.full(60, -1.0) * np.nan, log_q)

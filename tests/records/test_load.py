@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,3 +102,33 @@ def test_of_several_own_files_the_one_of_the_same_name_counts(folder, tmp_path):
     assert load_run(folder, data=files).file == files[1]
     assert load_run(folder, data=files[:1]).file == files[0]
     assert load_run(folder, data=[files[0], files[0]]).file is None
+
+
+def test_new_raw_vectors_are_treated_like_the_old_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal([5, 1000, -3], [1, 300, 0.01], size=(90, 3)) + (np.arange(90) % 3)[:, None] * [9, 0, 0.1]
+    np.savez(tmp_path / "own.npz", X=x)
+    (run,) = plan(Request(str(tmp_path / "own.npz"), ("kmeans",), seeds=1, clusters=3)).runs
+    folder = run.folder(tmp_path)
+    run.write(folder)
+    assert execute(run, folder, lambda *_: None, lambda: False)["data"]["preprocessing"].startswith("every")
+    saved = load_run(folder)
+    torch.testing.assert_close(saved.prepare(x).cpu(), torch.from_numpy(saved.data.dataset.x("all")))
+    clusters = saved.model().log_assign(saved.prepare(x[:9])).argmax(dim=1)
+    assert len(clusters.unique()) == 3
+    lines = (folder / "assignments.csv").read_text().splitlines()[1:10]
+    assert [int(line.split(",")[2]) for line in lines] == clusters.tolist()
+    with pytest.raises(UserError, match=r"the shape \(9, 2\), expected \(N, 3\)"):
+        saved.prepare(x[:9, :2])
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_new_raw_images_are_treated_like_the_old_ones(tmp_path, scale):
+    x = np.random.default_rng(0).integers(2, size=(30, 4, 4)).astype(np.uint8) * scale
+    np.savez(tmp_path / "own.npz", X=x)
+    (run,) = plan(Request(str(tmp_path / "own.npz"), ("kmeans",), seeds=1, clusters=3)).runs
+    folder = run.folder(tmp_path)
+    run.write(folder)
+    execute(run, folder, lambda *_: None, lambda: False)
+    prepared = load_run(folder).prepare(x[:1])
+    np.testing.assert_allclose(prepared.cpu().numpy(), x[:1, None] / np.float32(scale))

@@ -14,7 +14,14 @@ from torch import Tensor
 from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments, frechet_distance
 from benchmark.evaluation.fid.moments import CHUNK
-from benchmark.evaluation.fid.real import OpenBar, ReferenceImages, images_of, of_images, quiet
+from benchmark.evaluation.fid.real import (
+    OpenBar,
+    ReferenceImages,
+    images_of,
+    labelled_images,
+    of_images,
+    quiet,
+)
 from benchmark.files import best_effort_cache, digest, locked, write_atomically
 
 GAUSSIAN_POINTS = 10_000
@@ -36,7 +43,7 @@ def reference_values(
     path = real.folder / "fid" / "references" / f"{digest(real.key(ex))[:24]}.json"
     with locked(path):
         with contextlib.suppress(OSError, ValueError):  # not there, or damaged: made again
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         if not compute:
             return None
         partials = [path.with_suffix(f".{name}.npz") for name in ("floor", "ceiling")]
@@ -70,7 +77,7 @@ def _ceiling(
     real: ReferenceImages, ex: Extractor, target: Moments, partial: Path, open_bar: OpenBar
 ) -> dict[str, Any]:
     split = real.dataset.splits[0]
-    x, y = to_uint8(torch.from_numpy(real.dataset.x(split))), real.dataset.y(split)
+    x, y = labelled_images(real.dataset, split)
     what = "one Gaussian in pixel space" if y is None else "a Gaussian per class in pixel space"
     images = gaussian_images(x, np.zeros(len(x)) if y is None else y, len(real.images))
     value = frechet_distance(of_images(images, ex, partial, open_bar(what, len(images))), target)

@@ -28,6 +28,7 @@ from benchmark.evaluation.fid.real import (
     OpenBar,
     ReferenceImages,
     Unavailable,
+    labelled_images,
     of_images,
     quiet,
     reference_images,
@@ -98,7 +99,8 @@ def train_classifier(
     points.
     """
     splits = dataset.splits[:2]
-    xs, ys = [to_uint8(torch.from_numpy(dataset.x(s))) for s in splits], [dataset.y(s) for s in splits]
+    pairs = [labelled_images(dataset, split) for split in splits]
+    xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
     if len(splits) == 1 and ys[0] is not None:
         parts = classifier.hold_out(len(ys[0]))
         xs, ys = [xs[0][part] for part in parts], [ys[0][part] for part in parts]

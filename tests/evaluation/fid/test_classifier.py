@@ -7,6 +7,8 @@ import torch
 from benchmark.data import dataset_digest
 from benchmark.errors import UserError
 from benchmark.evaluation.fid import classifier
+from benchmark.evaluation.fid.measure import train_classifier
+from benchmark.evaluation.fid.real import labelled_images
 from benchmark.evaluation.fid.weights import parameter_digest
 from benchmark.registry import Registry
 
@@ -112,3 +114,24 @@ def test_a_damaged_file_is_made_again(tmp_path):
     x, y = stripes(200)
     classifier.train(x, y, x, y, "0123").save(path)
     assert classifier.find(tmp_path, "own", "0123").info["data"] == "0123"
+
+
+def test_images_without_a_label_do_not_train_the_classifier(tmp_path):
+    x, y = stripes(130)
+    known = np.arange(130) >= 50
+    both = {"all": np.where(known, y, ""), "known": y[known]}
+    found = []
+    for name, labels in both.items():
+        np.savez(tmp_path / f"{name}.npz", X=x[known] if name == "known" else x, y=labels)
+        dataset = Registry().dataset(str(tmp_path / f"{name}.npz"), tmp_path)
+        found.append(train_classifier(dataset, "", torch.device("cpu")).info)
+    assert found[0]["classes"] == 2
+    assert found[0] == found[1]
+
+
+def test_the_ceiling_has_a_gaussian_per_class_of_the_labelled_images(tmp_path):
+    x, y = stripes(130)
+    np.savez(tmp_path / "own.npz", X=x, y=np.where(np.arange(130) >= 50, y, ""))
+    images, labels = labelled_images(Registry().dataset(str(tmp_path / "own.npz"), tmp_path), "all")
+    assert torch.equal(images, x[50:])
+    np.testing.assert_array_equal(labels, y[50:])

@@ -1,0 +1,51 @@
+"""Notes below a table: what its numbers are of, and which of its runs collapsed. Imports no torch."""
+
+from collections.abc import Iterable, Mapping
+
+from benchmark.records.run import Record
+from benchmark.records.select import compared_split, rules_on
+from benchmark.records.signs import signs_of_collapse
+
+
+def partly_labelled(records: Iterable[Record]) -> list[str]:
+    """A note for every split of which only some points are labelled."""
+    counts = {
+        (split, measured["labelled"], measured["n"])
+        for record in records
+        for split, rules in record.get("metrics", {}).items()
+        for measured in rules.values()
+        if measured.get("labelled", measured.get("n")) != measured.get("n")
+    }
+    return [
+        f"{labelled:,} of the {n:,} points{'' if split == 'all' else f' of the {split} split'} are labelled:"
+        " all are clustered, and what needs labels is measured on the labelled ones"
+        for split, labelled, n in sorted(counts)
+    ]
+
+
+def shown_rules(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """A note for every row whose model has several assignment rules, of which the first is shown.
+
+    Args:
+        names: {digest: name of its row}.
+    """
+    rules = {
+        names[record["digest"]]: list(rules_on(record, split))
+        for record in records
+        if record["status"] == "ok" and (split := compared_split(record)) is not None
+    }
+    return [
+        f"{name}: by its assignment rule {found[0]}; the records have {', '.join(found[1:])} too"
+        for name, found in sorted(rules.items())
+        if len(found) > 1
+    ]
+
+
+def collapsed_runs(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """A note for every run that ended well but shows signs of collapse."""
+    found = sorted(
+        (names[record["digest"]], record["seed"], "; ".join(signs))
+        for record in records
+        if (signs := signs_of_collapse(record))
+    )
+    return [f"collapsed: {name}, seed {seed}: {signs}" for name, seed, signs in found]

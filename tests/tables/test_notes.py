@@ -1,0 +1,41 @@
+"""What stands below a table: labelled points, assignment rules, collapsed runs."""
+
+from benchmark.records.select import row_names
+from benchmark.tables.means import build
+from benchmark.tables.notes import collapsed_runs, partly_labelled, shown_rules
+from tests.helpers import record, rows
+
+
+def measured(**more):
+    found = record("a", splits=("all",))
+    found["metrics"]["all"]["default"] |= more
+    return found
+
+
+def test_partly_labelled_data_are_named_with_the_number_of_points():
+    assert partly_labelled([measured(labelled=60), measured(labelled=60)]) == [
+        "60 of the 100 points are labelled: all are clustered, and what needs labels is measured on the"
+        " labelled ones"
+    ]
+    assert partly_labelled([measured(labelled=100), measured(), {"status": "failed"}]) == []
+
+
+def test_the_shown_rule_of_a_model_with_several_is_named():
+    several, one = record("a", rules=("mean", "expected")), record("b")
+    names = row_names([several, one])
+    assert shown_rules([several, one], names) == [
+        "a: by its assignment rule mean; the records have expected too"
+    ]
+
+
+def test_a_collapsed_run_has_a_mark_in_its_row_and_a_note():
+    bad = measured(cluster_sizes=[60, 10, 10, 8, 6, 6, 0, 0, 0, 0])
+    good = {**record("b", splits=("all",)), "seed": 1}
+    (table,) = build([bad, good])
+    found = rows(table, "model")
+    assert (found["a",]["collapsed"], found["b",]["collapsed"]) == ("1/1", "–")
+    (note,) = collapsed_runs([bad, good], row_names([bad, good]))
+    assert note.startswith("collapsed: a, seed 0: 60 % of the points are in one of 10 clusters; 4 of 10")
+    assert f"- {note}" in table.markdown()
+    (table,) = build([good])
+    assert "collapsed" not in table.shown
