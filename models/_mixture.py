@@ -51,10 +51,8 @@ def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: in
     best, best_score = None, -np.inf
     for _ in range(restarts):
         fit = GaussianMixture(k, reg_covar=REG_COVAR, max_iter=ITERATIONS, random_state=draw_seed()).fit(values)
-        if choice == "likelihood":
-            score = fit.lower_bound_
-        else:
-            score = information(torch.from_numpy(fit.predict_proba(values))).item()
+        posterior = torch.from_numpy(fit.predict_proba(values))
+        score = fit.lower_bound_ if choice == "likelihood" else information(posterior).item()
         if best is None or score > best_score:
             best, best_score = fit, score
     assert best is not None  # at least one restart
