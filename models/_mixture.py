@@ -34,13 +34,13 @@ class Mixture(NamedTuple):
 def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: int = 0) -> Mixture:
     """The best of several mixtures with full covariances, each fitted by EM from a k-means of its own.
 
-    Different local optima often have the same likelihood to a hundredth of a nat, where some share two clusters between
-    three components. Such components overlap, and I(x; c) = H(mean of q) - mean of H(q) sees that.
+    Different local optima often have the same likelihood to a hundredth of a nat, where some share two
+    clusters between three components. Such components overlap, and I(x; c) sees that.
 
     Args:
         codes: (N, J).
         restarts: number of fits.
-        choice: keep the fit with the highest likelihood, or the one whose posterior q(c | x) has the highest I(x; c).
+        choice: keep the fit with the highest likelihood, or that whose posterior q(c | x) has the highest I(x; c).
         points: how many random codes to fit to; 0: all.
     """
     if 0 < points < len(codes):
@@ -51,7 +51,8 @@ def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: in
     best, best_score = None, -np.inf
     for _ in range(restarts):
         fit = GaussianMixture(k, reg_covar=REG_COVAR, max_iter=ITERATIONS, random_state=draw_seed()).fit(values)
-        score = fit.lower_bound_ if choice == "likelihood" else information(torch.from_numpy(fit.predict_proba(values))).item()
+        posterior = torch.from_numpy(fit.predict_proba(values))
+        score = fit.lower_bound_ if choice == "likelihood" else information(posterior).item()
         if best is None or score > best_score:
             best, best_score = fit, score
     assert best is not None  # at least one restart

@@ -118,7 +118,7 @@ class GMVAE(ClusteringModel):
         "vector": {"lr": 3e-3, "min_steps": 6000},
     }  # fmt: skip
     quick = {
-        "digits": {"hidden": (256, 256), "prior_hidden": 500, "lr": 1e-3, "epochs": 160},
+        "digits": {"hidden": (256, 256), "prior_hidden": 500, "lr": 1e-3, "epochs": 320},
         "image": {"hidden": (256, 256), "epochs": 20, "min_steps": 3000},
         "vector": {"lr": 3e-3, "epochs": 10, "min_steps": 2000},
     }  # fmt: skip

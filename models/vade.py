@@ -42,14 +42,13 @@ class VaDE(ClusteringModel):
     - One Adam serves networks and mixture; both have the same learning rate in the paper's image experiments.
 
     What the quick and hour budgets change besides sizes and lengths, all of it off in the paper's presets:
-    - `em_choice`: of many mixtures fitted to the codes goes on the one with the highest I(x; c), not likelihood. Fits with
-      equal likelihoods differ by twenty points of accuracy, and those with overlapping components have less information.
-    - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, which loses less when
-      the diagonals of the covariances are taken, and the posteriors start narrow, with variance e^-3. Encoder and decoder
-      absorb the transformation, so the autoencoder computes what it did before.
+    - `em_choice`: of many mixtures fitted to the codes the one with the highest I(x; c) goes on, not the likeliest.
+      Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap carry less information.
+    - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, so that less is
+      lost when the diagonals of the covariances are taken; posteriors start narrow, with variance e^-3. Encoder and
+      decoder absorb the transformation, so the autoencoder computes what it did before.
     - `kl_warmup`: the weight of the KL divergence rises linearly from 0 to 1 over that share of the training.
-    - `min_pretrain_steps`, `min_steps`: data sets that are small, or that these settings were not made for, are passed over
-      more often.
+    - `min_pretrain_steps`, `min_steps`: small data sets are passed over more often.
     """
 
     name = "vade"
