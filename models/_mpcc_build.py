@@ -18,11 +18,15 @@ Networks = Literal["resnet", "dcgan", "mlp"]
 def build_resnets(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discriminator, Encoder]:
     """Generator, discriminator and encoder of the paper, for S x S images of shape[0] channels; all with spectral norm."""
     c, values = config, shape[0]
-    shared, own = (resnet.discriminator_trunk(c.image_size, c.map_size, values, c.width) for _ in range(2))
+
+    def trunk() -> nn.Module:
+        return resnet.discriminator_trunk(c.image_size, c.map_size, values, c.width)
+
+    shared = trunk()
     return (
         resnet.Generator(c.image_size, values, c.width, c.latent, c.n_clusters, c.delivery, c.upsampling),
         Discriminator(shared, resnet.DiscriminatorHead(c.width)),
-        Encoder(shared if c.share_trunk else own, resnet.EncoderHead(c.map_size, c.width, c.latent)),
+        Encoder(shared if c.share_trunk else trunk(), resnet.EncoderHead(c.map_size, c.width, c.latent)),
     )
 
 

@@ -130,13 +130,13 @@ class MPCC(ClusteringModel):
         "cifar20": {**_cifar, "iterations": 78_000},
         "digits": {"image_size": 16, "map_size": 4, "iterations": 50_000},
     }
-    _once = {"d_steps": 1, "batch_size": 64, "prior_lr": 2e-3, "e_lr": 1e-3, "ema_decay": 0.99, "ema_start": 100}
+    _small = {"d_steps": 1, "batch_size": 64, "prior_lr": 2e-3, "e_lr": 1e-3, "ema_decay": 0.99, "ema_start": 100}
     _dcgan = {
-        **_once, "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
+        **_small, "networks": "dcgan", "loss": "nonsaturating", "latent": 24, "latent_per": "latent", "delivery": "embedding",
         "e_steps": 1, "lr": 1e-3, "beta1": 0.5, "epochs_at_most": 125,
     }  # fmt: skip
     _mlp = {
-        **_once, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "latent": 10, "e_steps": 2, "lr": 5e-4,
+        **_small, "networks": "mlp", "hidden": (256, 256), "share_trunk": False, "latent": 10, "e_steps": 2, "lr": 5e-4,
         "d_lr": 5e-4,
     }  # fmt: skip
     hour = {
