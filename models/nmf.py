@@ -18,6 +18,7 @@ class Nmf(ClusteringModel):
     """
 
     name = "nmf"
+    on_host = ("log_assign", "embed", "reconstruct")  # coefficients come from scikit-learn
 
     @dataclass(frozen=True)
     class Config(ModelConfig):

@@ -27,6 +27,7 @@ class Run:
         measured later.
         fid_n: images a side that FID is measured on.
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
+        eager: steps are not replayed as CUDA graphs; not part of the key, since results are the same.
     """
 
     key: dict[str, Any]
@@ -36,6 +37,7 @@ class Run:
     fid: str | None = None
     fid_n: int = 10_000
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    eager: bool = False
 
     @property
     def digest(self) -> str:

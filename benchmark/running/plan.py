@@ -32,6 +32,7 @@ class Request:
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
         elsewhere: runs run on other machines, so that this one needs no GPU.
+        eager: no CUDA graphs.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class Request:
     protocol: str = "neutral"
     variants: tuple[Mapping[str, str], ...] = ({},)
     elsewhere: bool = False
+    eager: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,16 @@ def plan(request: Request) -> Plan:
             }
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             runs += [
-                Run(key, s, request.dataset, request.plugins, request.fid, request.fid_n, overridden)
+                Run(
+                    key,
+                    s,
+                    request.dataset,
+                    request.plugins,
+                    request.fid,
+                    request.fid_n,
+                    overridden,
+                    request.eager,
+                )
                 for s in range(request.seeds)
             ]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
