@@ -1,7 +1,8 @@
 """Replays a stage's step as one CUDA graph: hundreds of kernels for one launch.
 
-`torch.cuda.CUDAGraph` is used directly. `torch.cuda.make_graphed_callables` leaves optimisers out, and
-tensordict's `CudaGraphModule` does not undo its warm-up, so that a captured run would differ from an eager one.
+`torch.cuda.CUDAGraph` is used directly. `torch.cuda.make_graphed_callables` leaves optimisers out. Why the
+warm-up is undone here: without that a captured run would differ from an eager one and could not be resumed
+in either mode.
 """
 
 from collections.abc import Callable
@@ -71,7 +72,7 @@ def capture_step(model: ClusteringModel, step: Step, batch: Tensor, graph: Graph
 
 
 def make_capturable(model: ClusteringModel) -> None:
-    """Let the optimisers keep on the device what a graph must not freeze: learning rates and counts of steps."""
+    """Keep on the device what a graph must not freeze: the optimisers' learning rates and counts of steps."""
     for optimizer in model.optimizers():
         for group in optimizer.param_groups:
             device = group["params"][0].device
