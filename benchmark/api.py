@@ -98,8 +98,9 @@ class Stage:
         name: shown in the progress bar and the record; curves and seconds are stored under it.
         step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns
         its losses
-            as scalar tensors. It must be capturable as a CUDA graph: static shapes, no `.item()`, no branch
-            on a tensor's value, random numbers drawn on the device from the default generator.
+            as scalar tensors. On CUDA it is replayed as one CUDA graph (docs/gpu.md): static shapes, no
+            `.item()`, no branch on a tensor's value, random numbers drawn on the device from the default
+            generator, and no Python number that changes from step to step (make it a buffer).
         steps: number of minibatches.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
@@ -147,6 +148,8 @@ class ClusteringModel(nn.Module, ABC):
             for MNIST.
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
         min_clusters: the smallest K that makes sense.
+        on_host: the methods among log_assign, embed, reconstruct and sample that compute on the CPU, e.g.
+            with scikit-learn; all others stay on the device and never wait for it.
     """
 
     name: ClassVar[str]
@@ -156,6 +159,7 @@ class ClusteringModel(nn.Module, ABC):
     quick: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     smoke: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     min_clusters: ClassVar[int] = 2
+    on_host: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, data: DataSpec, config: Any):
         super().__init__()
@@ -257,6 +261,9 @@ class ClusteringModel(nn.Module, ABC):
             )
         for name, part in parts.items():
             part.load_state_dict(state[name])
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [part for part in self._training_parts().values() if isinstance(part, torch.optim.Optimizer)]
 
     def _training_parts(self) -> dict[str, Any]:
         return {

@@ -13,11 +13,12 @@ from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_flo
 class Nmf(ClusteringModel):
     """NMF x = w H with K components (scikit-learn); a point belongs to its largest coefficient.
 
-    Xu, Liu and Gong, "Document clustering based on non-negative matrix factorization", SIGIR 2003: the rows of H are
-    scaled to length 1 before coefficients are compared.
+    Xu, Liu and Gong, "Document clustering based on non-negative matrix factorization", SIGIR 2003: the
+    rows of H are scaled to length 1 before coefficients are compared.
     """
 
     name = "nmf"
+    on_host = ("log_assign", "embed", "reconstruct")  # coefficients come from scikit-learn
 
     @dataclass(frozen=True)
     class Config(ModelConfig):

@@ -120,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument(
+        "--eager",
+        action="store_true",
+        help="on CUDA: don't replay training steps as CUDA graphs, see docs/gpu.md",
+    )
+    run.add_argument(
         "--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
     )
     run.add_argument(

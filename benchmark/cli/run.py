@@ -169,6 +169,7 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
         "threads": options.threads,
         "fid": options.fid,
         "fid_n": options.fid_n,
+        "eager": options.eager,
         "elsewhere": slurm is not None,
         "standardise": options.standardise,
     }

@@ -33,7 +33,6 @@ def describe_machine(device: str) -> dict[str, Any]:
         "slurm_job": os.environ.get("SLURM_JOB_ID"),
         "device": device,
         "precision": torch.get_float32_matmul_precision(),
-        "mode": "eager",
     }
     if device == "cuda":
         found |= {

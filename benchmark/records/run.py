@@ -31,6 +31,7 @@ class Run:
         spec: the fields of the DataSpec that the model is built from, so that it can be built without the
         data.
         standardise: the vectors of an own file; the key has the digest of what that gives.
+        eager: steps are not replayed as CUDA graphs; not part of the key, since results are the same.
     """
 
     key: dict[str, Any]
@@ -42,6 +43,7 @@ class Run:
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
     spec: dict[str, Any] = dataclasses.field(default_factory=dict)
     standardise: bool = True
+    eager: bool = False
 
     @property
     def digest(self) -> str:

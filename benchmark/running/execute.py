@@ -26,6 +26,7 @@ from benchmark.records.source import source_digest
 from benchmark.records.store import write_record
 from benchmark.registry import Registry
 from benchmark.running import outputs
+from benchmark.running.capture import CudaGraph
 from benchmark.running.train import Trainer
 
 
@@ -51,6 +52,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         outcome = {"status": status, "error": f"{kind}{error}"}
+    provenance["mode"] = _mode(run, outcome.pop("modes", {}))
     record = run.record(
         **outcome,
         started=started.isoformat(timespec="seconds"),
@@ -84,7 +86,8 @@ def _train_and_evaluate(
 
     seeding.start(run.seed, "init")
     model = model_class(opened.spec, config.from_dict(model_class, run.key["config"])).to(run.device)
-    trainer = Trainer(model, x, run.seed, folder / "checkpoint.pt", report, stop)
+    graph = CudaGraph if run.device == "cuda" and not run.eager else None
+    trainer = Trainer(model, x, run.seed, folder / "checkpoint.pt", report, stop, graph)
     trainer.run()
 
     clock = time.monotonic()
@@ -109,6 +112,7 @@ def _train_and_evaluate(
     return {
         "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
         "metrics": metrics,
+        "modes": trainer.modes,
         "metrics_version": METRICS_VERSION,
         "diagnostics": diagnostics,
         "fid": fid,
@@ -116,6 +120,13 @@ def _train_and_evaluate(
         "parameters": sum(p.numel() for p in model.parameters()),
         "last_losses": trainer.curves[-1] if trainer.curves else None,
     }
+
+
+def _mode(run: Run, modes: dict[str, str]) -> dict[str, str]:
+    """How steps were made, stage by stage; "all" where there is one reason for all of them."""
+    if run.device != "cuda":
+        return {"all": "eager: no CUDA"}
+    return {"all": "eager: --eager"} if run.eager else modes
 
 
 def _is_out_of_memory(error: Exception) -> bool:

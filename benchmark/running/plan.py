@@ -36,6 +36,7 @@ class Request:
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
         standardise: the vectors of an own file.
         elsewhere: runs run on other machines, so that this one needs no GPU.
+        eager: no CUDA graphs.
     """
 
     dataset: str
@@ -53,6 +54,7 @@ class Request:
     variants: tuple[Mapping[str, Any], ...] = ({},)
     elsewhere: bool = False
     standardise: bool = True
+    eager: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 # Of what models are told of the data, what neither the suite's code nor the arrays hold.
                 key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
-            more = (request.fid, request.fid_n, overridden, dataclasses.asdict(spec), request.standardise)
+            spec_fields = dataclasses.asdict(spec)
+            more = (request.fid, request.fid_n, overridden, spec_fields, request.standardise, request.eager)
             runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 

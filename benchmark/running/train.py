@@ -1,5 +1,6 @@
 """The Trainer: runs a model's stages over minibatches, and can be stopped and continued at any step."""
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from torch import Tensor
 from benchmark.api import Action, ClusteringModel, Stage, as_float
 from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.files import whole_file
+from benchmark.running.capture import Graph, Step, capture_step
 from benchmark.seeding import derive, start
 
 TRAINING_VERSION = 1  # part of every record's key: raise it when a change here changes results
@@ -32,10 +34,12 @@ class Trainer:
         checkpoint: file for the training state. If it is there, training continues from it. None: keep none.
         report: called whenever losses are read.
         stop: asked before every step; when true, the state is saved and Interrupted is raised.
+        graph: makes the graph that a stage's steps are replayed from, `CudaGraph` on CUDA; None: eager steps.
 
     Attributes:
         curves: rows {"stage", "step" since the beginning, loss name: mean since the row before}.
         seconds: time spent per stage name, over all sittings.
+        modes: {stage name: "graph", or "eager" with the reason}, of this sitting.
     """
 
     def __init__(
@@ -46,9 +50,12 @@ class Trainer:
         checkpoint: Path | None = None,
         report: Report = lambda *_: None,
         stop: Callable[[], bool] = lambda: False,
+        graph: Callable[[], Graph] | None = None,
     ):
         self.model, self.x, self.seed = model, x, seed
         self.checkpoint, self.report, self.stop = checkpoint, report, stop
+        self.graph = graph
+        self.modes: dict[str, str] = {}
         self.curves: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = defaultdict(float)
         self.plan = list(model.stages(x))
@@ -87,12 +94,14 @@ class Trainer:
         batches = self._batches(index, stage, first=self._position[1])
         interval = max(1, sum(_steps(item) for item in self.plan if item.name == stage.name) // CURVE_POINTS)
         self.model.train()
+        run_step: Step | None = None
         for step, (batch, end_of_epoch) in enumerate(batches, start=self._position[1] + 1):
             if self.stop():
                 self._account(stage)
                 self._save()
                 raise Interrupted(f"stopped in stage {stage.name} at step {step - 1} of {stage.steps}")
-            losses = stage.step(batch)
+            run_step = run_step or self._prepared(stage, batch)
+            losses = run_step(batch)
             _check_losses(stage, losses)
             for name, value in losses.items():
                 self._sums[name] = self._sums.get(name, 0) + value.detach()
@@ -110,6 +119,21 @@ class Trainer:
                 self._sums, self._count = {}, 0
                 self._account(stage)
                 self._save_if_due()
+
+    def _prepared(self, stage: Stage, batch: Tensor) -> Step:
+        """The stage's step, captured if that is wanted and can be done."""
+        self.modes[stage.name] = "eager"
+        if self.graph is None:
+            return stage.step
+        try:
+            captured = capture_step(self.model, stage.step, batch, self.graph())
+        except Exception as error:  # whatever it is, an eager step shows it again or does without
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self.modes[stage.name] = f"eager: {reason}"
+            logging.getLogger(__name__).warning("stage %s can't be captured: %s", stage.name, reason)
+            return stage.step
+        self.modes[stage.name] = "graph"
+        return captured
 
     def _batches(self, index: int, stage: Stage, first: int) -> Iterator[tuple[Tensor, bool]]:
         """(float minibatch, whether it ends an epoch) for the steps from `first` on."""

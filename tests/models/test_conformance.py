@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import traceback
 
 import numpy as np
 import pytest
@@ -178,6 +179,43 @@ def test_every_hyper_parameter_is_explained_and_every_preset_is_valid(model_clas
             spec = DataSpec(name, shape, (0.0, 1.0) if len(shape) == 3 else None, 1000)
             if model_class.skip_reason(spec) is None:
                 config.resolve(model_class, spec, 10, budget, {})
+
+
+def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_device(model_class, kind, monkeypatch):
+    """Torch's meta device has shapes and no values: `.item()`, `nonzero` or a tensor of the CPU raise there."""
+    shape = (1, 28, 28) if kind == "image" else (50,)
+    spec = DataSpec("mnist" if kind == "image" else "other", shape, (0.0, 1.0) if kind == "image" else None, 2000)
+    adam = torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda *a, **more: adam(*a, **{**more, "fused": False}))
+    model = model_class(spec, config.resolve(model_class, spec, 10, "paper", {})).to("meta")
+    for optimizer in model.optimizers():
+        optimizer.param_groups[0]["foreach"] = False
+    x = torch.zeros(spec.n, *shape, device="meta")
+    steps = {}
+    for item in model.stages(x):
+        if hasattr(item, "step"):
+            steps.setdefault((item.name, item.batch_size), item.step)
+    model.train()
+    for (name, size), step in steps.items():
+        losses = _on_device(f"the step of stage {name}", lambda: step(x[:size]))
+        for loss in losses.values():
+            assert loss.device.type == "meta"
+            assert loss.shape == ()
+    model.eval()
+    with torch.no_grad():
+        uses = {"log_assign": lambda: model.log_assign(x[:7]), "embed": lambda: model.embed(x[:7])}
+        uses |= {"reconstruct": lambda: model.reconstruct(x[:7]), "sample": lambda: model.sample(6)}
+        for use in {"log_assign", *model.abilities()} - set(model.on_host):
+            assert _on_device(use, uses[use]).device.type == "meta"
+
+
+def _on_device(what, call):
+    try:
+        return call()
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+        where = f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}"
+        pytest.fail(f"{what} waits for the device, or makes a tensor elsewhere, at {where} ({error})")
 
 
 def _check_points(points, n, spec):
