@@ -26,12 +26,16 @@ def critic_loss(on_data: Tensor, on_generated: Tensor, kind: AdversarialLoss) ->
 
 
 def generator_loss(on_generated: Tensor, kind: AdversarialLoss) -> Tensor:
-    """What G minimises, of D(G(z)) (B,): -E log sigmoid D(G(z)) if `kind` is "nonsaturating", else -E D(G(z))."""
+    """What G minimises, of D(G(z)) (B,): -E log sigmoid D(G(z)) if `kind` is "nonsaturating", else -E
+    D(G(z)).
+    """
     return F.softplus(-on_generated).mean() if kind == "nonsaturating" else -on_generated.mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor, generated: Tensor, eps: Tensor) -> Tensor:
-    """E (|grad D(x^)| - 1)^2 at x^ = eps x + (1 - eps) G(z); eps is (B,), or (1,) for the same in the whole batch."""
+    """E (|grad D(x^)| - 1)^2 at x^ = eps x + (1 - eps) G(z); eps is (B,), or (1,) for the same in the whole
+    batch.
+    """
     eps = eps.view(-1, *[1] * (x.ndim - 1))
     between = (eps * x + (1 - eps) * generated).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
@@ -42,8 +46,10 @@ def update(loss: Tensor, *optimizers: torch.optim.Optimizer, at: tuple[Tensor, T
     """A step of each optimizer; the gradient is computed for their parameters only.
 
     Args:
-        at: a tensor and a gradient that arrives there beside that of the loss: generated images, of which the critic's
-            graph holds a detached copy, and what the generator's loss says of them. One backward pass then serves all networks.
+        at: a tensor and a gradient that arrives there beside that of the loss: generated images, of which the
+        critic's
+            graph holds a detached copy, and what the generator's loss says of them. One backward pass then
+            serves all networks.
     """
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     for optimizer in optimizers:

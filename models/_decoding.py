@@ -1,4 +1,6 @@
-"""Backprop decoding: the latents of given points under a generator, by gradient descent (Mukherjee et al. 2019, algorithm 2)."""
+"""Backprop decoding: the latents of given points under a generator, by gradient descent (Mukherjee et al.
+2019, algorithm 2).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,12 +28,16 @@ class Decoded:
 
 
 def released_loss(generated: Tensor, x: Tensor, free: Tensor, penalty: float) -> Tensor:
-    """(R,) mean |G(z) - x| + penalty * mean z_n^2, as in the authors' code: means over the values and over the latent."""
+    """(R,) mean |G(z) - x| + penalty * mean z_n^2, as in the authors' code: means over the values and over
+    the latent.
+    """
     return (generated - x).abs().flatten(1).mean(dim=1) + penalty * free.square().mean(dim=1)
 
 
 def paper_loss(generated: Tensor, x: Tensor, free: Tensor, penalty: float) -> Tensor:
-    """(R,) ||G(z) - x||_1 + penalty * ||z_n||_2, as printed in the paper: norms, so sums, and z_n not squared."""
+    """(R,) ||G(z) - x||_1 + penalty * ||z_n||_2, as printed in the paper: norms, so sums, and z_n not
+    squared.
+    """
     # the gradient of the norm at 0 is taken to be 0
     norm = free.square().sum(dim=1).clamp(min=1e-24).sqrt()
     return (generated - x).abs().flatten(1).sum(dim=1) + penalty * norm
@@ -55,18 +61,21 @@ def decode(
 ) -> Decoded:
     """For each point the latent z = (z_n, z_c) with the lowest loss that Adam on z_n finds, over S restarts.
 
-    A restart keeps its z_c; after every step its z_n is clipped to [-box, box]. Points and restarts are independent of
-    each other, so they are rows of one batch.
+    A restart keeps its z_c; after every step its z_n is clipped to [-box, box]. Points and restarts are
+    independent of each other, so they are rows of one batch.
 
     Args:
-        generator: (R, J) -> (R, *shape); nothing in it may depend on the other rows (batch norm in eval mode).
+        generator: (R, J) -> (R, *shape); nothing in it may depend on the other rows (batch norm in eval
+        mode).
         x: (B, *shape) float points.
         start: (S, J_n) where each restart begins, the same for every point.
         fixed: (S, J_c) the part of the latent that each restart keeps; J_c may be 0.
         rows: points times restarts that are computed at a time.
     """
     restarts, found = len(start), []
-    progress = tqdm(total=len(x), desc="decoding", unit="point", disable=None, leave=False)  # None: on a terminal only
+    progress = tqdm(
+        total=len(x), desc="decoding", unit="point", disable=None, leave=False
+    )  # None: on a terminal only
     for part in x.split(max(1, rows // restarts)):
         z_n, fixed_part = start.repeat(len(part), 1), fixed.repeat(len(part), 1)
         targets = part.repeat_interleave(restarts, dim=0)
@@ -81,9 +90,16 @@ def decode(
 
 
 def _descend(
-    generator: Callable[[Tensor], Tensor], x: Tensor, z_n: Tensor, fixed: Tensor,
-    loss: Loss, penalty: float, steps: int, lr: float, box: float,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    generator: Callable[[Tensor], Tensor],
+    x: Tensor,
+    z_n: Tensor,
+    fixed: Tensor,
+    loss: Loss,
+    penalty: float,
+    steps: int,
+    lr: float,
+    box: float,
+) -> tuple[Tensor, Tensor]:
     """Adam on every row of z_n by itself. Returns z_n and losses."""
 
     def objective(z_n: Tensor) -> Tensor:
@@ -93,7 +109,9 @@ def _descend(
     adam = torch.optim.Adam([z_n], lr=lr)  # of every entry by itself, so also of every row
     for _ in range(steps):
         with torch.enable_grad():
-            (z_n.grad,) = torch.autograd.grad(objective(z_n).sum(), z_n)  # of z_n alone: no weight gradients are computed
+            (z_n.grad,) = torch.autograd.grad(
+                objective(z_n).sum(), z_n
+            )  # of z_n alone: no weight gradients are computed
         adam.step()
         with torch.no_grad():
             z_n.clamp_(-box, box)

@@ -1,4 +1,6 @@
-"""Generators and critic trunks of the image and vector GANs: DCGAN's convolutions, or fully connected layers."""
+"""Generators and critic trunks of the image and vector GANs: DCGAN's convolutions, or fully connected
+layers.
+"""
 
 import itertools
 import math
@@ -22,13 +24,17 @@ class ConditionalBatchNorm(nn.Module):
         norm: the class of the normalisation, for h (B, channels, H, W) or (B, channels).
     """
 
-    def __init__(self, channels: int, to_channels: Callable[[], nn.Module], norm: type[nn.Module] = nn.BatchNorm2d):
+    def __init__(
+        self, channels: int, to_channels: Callable[[], nn.Module], norm: type[nn.Module] = nn.BatchNorm2d
+    ):
         super().__init__()
         self.norm, self.gain, self.bias = norm(channels, affine=False), to_channels(), to_channels()
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         h = self.norm(h)
-        gain, bias = (u.view(*u.shape, *[1] * (h.ndim - 2)) for u in (1 + self.gain(condition), self.bias(condition)))
+        gain, bias = (
+            u.view(*u.shape, *[1] * (h.ndim - 2)) for u in (1 + self.gain(condition), self.bias(condition))
+        )
         return torch.addcmul(bias, h, gain)
 
 
@@ -46,15 +52,20 @@ class ConditionalSequential(nn.Module):
 
 
 def generator(
-    latent: int, shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int],
+    latent: int,
+    shape: Sequence[int],
+    hidden: Sequence[int],
+    channels: Sequence[int],
     norm: Callable[[int, type[nn.Module]], nn.Module] | None,
-) -> list[nn.Module]:  # fmt: skip
-    """The layers of (B, latent) -> (B, *shape): linear ones, then for images one transposed convolution per channel width.
+) -> list[nn.Module]:
+    """The layers of (B, latent) -> (B, *shape): linear ones, then for images one transposed convolution per
+    channel width.
 
     A norm and ReLU after every layer but the last; leaky ReLU in purely fully connected ones.
 
     Args:
-        norm: makes a normalisation of so many features, from the class for their rank; None: no normalisation.
+        norm: makes a normalisation of so many features, from the class for their rank; None: no
+        normalisation.
     """
     images = bool(channels)
     layers: list[nn.Module] = []
@@ -69,7 +80,10 @@ def generator(
         layers += [nn.Linear(last, math.prod(shape)), nn.Unflatten(1, tuple(shape))]
     else:
         sizes = _sizes(shape, len(channels))[::-1]  # from the smallest to the image itself
-        layers += [nn.Linear(last, channels[-1] * math.prod(sizes[0])), nn.Unflatten(1, (channels[-1], *sizes[0]))]
+        layers += [
+            nn.Linear(last, channels[-1] * math.prod(sizes[0])),
+            nn.Unflatten(1, (channels[-1], *sizes[0])),
+        ]
         layers += after(channels[-1], nn.BatchNorm2d)
         widths = (shape[0], *channels)[::-1]
         for i, (before, width) in enumerate(itertools.pairwise(widths)):
@@ -80,11 +94,14 @@ def generator(
     return _initialised(layers)
 
 
-def trunk(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], norm: CriticNorm = "none") -> nn.Sequential:
+def trunk(
+    shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], norm: CriticNorm = "none"
+) -> nn.Sequential:
     """(B, *shape) -> (B, hidden[-1]): the generator's mirror image with leaky ReLU.
 
     Args:
-        norm: "batch": after every layer but the first, as in DCGAN; "spectral": of every weight; "none": as in ClusterGAN.
+        norm: "batch": after every layer but the first, as in DCGAN; "spectral": of every weight; "none": as
+        in ClusterGAN.
     """
     layers: list[nn.Module] = []
     for before, width in itertools.pairwise((shape[0], *channels) if channels else ()):
@@ -94,10 +111,16 @@ def trunk(shape: Sequence[int], hidden: Sequence[int], channels: Sequence[int], 
     layers.append(nn.Flatten())
     for i, (before, width) in enumerate(itertools.pairwise((flat, *hidden))):
         first = not channels and i == 0
-        layers += [nn.Linear(before, width), *_batch_norm(nn.BatchNorm1d(width), norm, first), nn.LeakyReLU(0.2)]
+        layers += [
+            nn.Linear(before, width),
+            *_batch_norm(nn.BatchNorm1d(width), norm, first),
+            nn.LeakyReLU(0.2),
+        ]
     _initialised(layers)
     if norm == "spectral":
-        layers = [spectral_norm(layer) if isinstance(layer, (nn.Linear, nn.Conv2d)) else layer for layer in layers]
+        layers = [
+            spectral_norm(layer) if isinstance(layer, (nn.Linear, nn.Conv2d)) else layer for layer in layers
+        ]
     return nn.Sequential(*layers)
 
 
@@ -117,7 +140,9 @@ def _initialised(layers: list[nn.Module]) -> list[nn.Module]:
 
 @torch.no_grad()
 def set_standing_statistics(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
-    """Make the batch normalisations' statistics the means over passes on the given batches, all weights fixed."""
+    """Make the batch normalisations' statistics the means over passes on the given batches, all weights
+    fixed.
+    """
     norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
     if not norms:
         return

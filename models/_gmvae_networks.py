@@ -1,4 +1,5 @@
-"""Encoders and the convolutional decoder of GMVAE in the sizes of its released code (branches version2 and svhn).
+"""Encoders and the convolutional decoder of GMVAE in the sizes of its released code (branches version2 and
+svhn).
 
 The fully connected decoder is a plain `mlp`: it has no batch normalisation, as released.
 """
@@ -9,7 +10,8 @@ from torch import nn
 
 from benchmark.api import DataSpec
 
-# Convolutions of the encoder by image size, (filters, kernel, stride, padding); the last one leaves 1x1 pixels.
+# Convolutions of the encoder by image size, (filters, kernel, stride, padding); the last one leaves 1x1
+# pixels.
 CONVOLUTIONS = {
     28: ((16, 6, 1, 0), (32, 6, 1, 0), (64, 4, 2, 1), (500, 9, 1, 0)),  # MNIST
     32: ((64, 4, 2, 1), (128, 4, 2, 1), (256, 4, 2, 1), (500, 4, 1, 0)),  # SVHN
@@ -38,8 +40,17 @@ def conv_decoder(x_dim: int, data: DataSpec) -> nn.Sequential:
     """The encoder's mirror image, from x to flattened logits."""
     table = CONVOLUTIONS[data.shape[1]]
     features = table[-1][0]
-    layers: list[nn.Module] = [nn.Linear(x_dim, features), nn.BatchNorm1d(features), nn.ReLU(), nn.Unflatten(1, (features, 1, 1))]
+    layers: list[nn.Module] = [
+        nn.Linear(x_dim, features),
+        nn.BatchNorm1d(features),
+        nn.ReLU(),
+        nn.Unflatten(1, (features, 1, 1)),
+    ]
     outputs = [data.shape[0], *(filters for filters, *_ in table[:-1])]
     for (filters, kernel, stride, padding), output in zip(table[::-1], outputs[::-1], strict=True):
-        layers += [nn.ConvTranspose2d(filters, output, kernel, stride, padding), nn.BatchNorm2d(output), nn.ReLU()]
+        layers += [
+            nn.ConvTranspose2d(filters, output, kernel, stride, padding),
+            nn.BatchNorm2d(output),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers[:-2], nn.Flatten())

@@ -10,17 +10,21 @@ TOLERANCE = 1e-3  # relative, of a density
 
 
 def kde_measurements(x: np.ndarray, samples: np.ndarray) -> dict[str, float]:
-    """The mean log-likelihood of data points x (N, D) under an estimate from samples (KERNELS, D), and how it was made.
+    """The mean log-likelihood of data points x (N, D) under an estimate from samples (KERNELS, D), and how it
+    was made.
 
-    The bandwidth depends on the data alone: of the CANDIDATES it is the one under which some data points are likeliest
-    given an estimate from others. So it is the same for every model and seed, and favours none.
+    The bandwidth depends on the data alone: of the CANDIDATES it is the one under which some data points are
+    likeliest given an estimate from others. So it is the same for every model and seed, and favours none.
 
     Returns:
         kde_log_likelihood: in nats per point.
-        kde_of_data: the same with other data points in place of the samples: what a perfect generator would get.
+        kde_of_data: the same with other data points in place of the samples: what a perfect generator would
+        get.
         kde_bandwidth, kde_samples, kde_points: standard deviation of a kernel, number of kernels, of points.
     """
-    order = np.random.default_rng(0).permutation(len(x))  # always the same points, whatever the seed of the run
+    order = np.random.default_rng(0).permutation(
+        len(x)
+    )  # always the same points, whatever the seed of the run
     points, others = x[order[:POINTS]], x[order[-KERNELS:]]
     if len(x) < POINTS + KERNELS:
         points, others = np.array_split(x[order], 2)

@@ -13,7 +13,9 @@ EXACT = "donot_use_mm_for_euclid_dist"  # what torch calls distances from differ
 
 def kmeans_centres(points: Tensor, reference: Tensor, seed: int) -> Tensor:
     """(K, J) centres of k-means, numbered such that they are as near as possible to `reference` (K, J)."""
-    fitted = KMeans(len(reference), n_init=RESTARTS, random_state=seed).fit(points.cpu().numpy()).cluster_centers_
+    fitted = (
+        KMeans(len(reference), n_init=RESTARTS, random_state=seed).fit(points.cpu().numpy()).cluster_centers_
+    )
     centres = torch.from_numpy(fitted).to(reference)
     _, order = linear_sum_assignment(torch.cdist(reference, centres, compute_mode=EXACT).cpu().numpy())
     return centres[torch.from_numpy(order).to(centres.device)]

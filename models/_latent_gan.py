@@ -1,4 +1,6 @@
-"""ClusterGAN's networks and training, and those of its variants: a GAN with a partly discrete latent, and its inverse."""
+"""ClusterGAN's networks and training, and those of its variants: a GAN with a partly discrete latent, and its
+inverse.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +40,9 @@ class LatentGAN(ClusteringModel):
         critic: list[nn.Module] = [self.critic_trunk, self.critic_head]
         inverse: list[nn.Module] = [self.generator]
         if c.variant == "clustergan" and not c.share_trunk:
-            self.encoder = nn.Sequential(trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k))
+            self.encoder = nn.Sequential(
+                trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k)
+            )
             inverse.append(self.encoder)
         elif self.has_encoder:
             self.code_head = nn.Linear(c.hidden[-1], k + (c.latent if c.variant == "clustergan" else 0))
@@ -54,7 +58,9 @@ class LatentGAN(ClusteringModel):
     @property
     def shares_trunk(self) -> bool:
         """Whether the encoder is a head on the critic's trunk, and trains that as well."""
-        return self.config.variant == "infogan" or (self.config.variant == "clustergan" and self.config.share_trunk)
+        return self.config.variant == "infogan" or (
+            self.config.variant == "clustergan" and self.config.share_trunk
+        )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
@@ -63,7 +69,9 @@ class LatentGAN(ClusteringModel):
         return z_n, logits
 
     def sample_prior(self, n: int, cluster: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (n, d_n + K) and its clusters (n,), uniform unless given; a normal prior has none, and ignores them."""
+        """z (n, d_n + K) and its clusters (n,), uniform unless given; a normal prior has none, and ignores
+        them.
+        """
         c, device = self.config, next(self.parameters()).device
         if cluster is None:
             cluster = torch.randint(c.n_clusters, (n,), device=device)
@@ -107,14 +115,18 @@ class LatentGAN(ClusteringModel):
     def generator_step(self, n: int) -> dict[str, Tensor]:
         z, cluster = self.sample_prior(n)
         x = self.generator(z)
-        losses = {"generator": generator_loss(self.critic(x), self.config.loss), **self.code_losses(x, z, cluster)}
+        losses = {
+            "generator": generator_loss(self.critic(x), self.config.loss),
+            **self.code_losses(x, z, cluster),
+        }
         update(sum_of(losses), self.optimizer)
         return losses
 
     def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
         """One update of all networks on the same images: generated once, judged and encoded once.
 
-        The losses of G end at its images: what they say of them goes on to G in the backward pass of the others.
+        The losses of G end at its images: what they say of them goes on to G in the backward pass of the
+        others.
         """
         c = self.config
         z, cluster = self.sample_prior(len(x))
@@ -124,10 +136,14 @@ class LatentGAN(ClusteringModel):
         codes = self.code_losses(images, z, cluster, features)
         generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
         (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)
-        update(sum_of({"critic": critic, **codes}), self.critic_optimizer, self.optimizer, at=(generated, pull))
+        update(
+            sum_of({"critic": critic, **codes}), self.critic_optimizer, self.optimizer, at=(generated, pull)
+        )
         return {"critic": critic, "generator": generator, **codes}
 
-    def code_losses(self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None) -> dict[str, Tensor]:
+    def code_losses(
+        self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Weighted losses of what the encoder makes of x = G(z); none without one.
 
         Args:

@@ -40,7 +40,8 @@ def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: in
     Args:
         codes: (N, J).
         restarts: number of fits.
-        choice: keep the fit with the highest likelihood, or that whose posterior q(c | x) has the highest I(x; c).
+        choice: keep the fit with the highest likelihood, or that whose posterior q(c | x) has the highest
+        I(x; c).
         points: how many random codes to fit to; 0: all.
     """
     if 0 < points < len(codes):
@@ -50,7 +51,9 @@ def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: in
     values = values - origin
     best, best_score = None, -np.inf
     for _ in range(restarts):
-        fit = GaussianMixture(k, reg_covar=REG_COVAR, max_iter=ITERATIONS, random_state=draw_seed()).fit(values)
+        fit = GaussianMixture(k, reg_covar=REG_COVAR, max_iter=ITERATIONS, random_state=draw_seed()).fit(
+            values
+        )
         posterior = torch.from_numpy(fit.predict_proba(values))
         score = fit.lower_bound_ if choice == "likelihood" else information(posterior).item()
         if best is None or score > best_score:
@@ -62,6 +65,7 @@ def fit_mixture(codes: Tensor, k: int, restarts: int, choice: Choice, points: in
 def information(q: Tensor) -> Tensor:
     """Scalar I(x; c) = H(mean of q) - mean of H(q) in nats, of posteriors q(c | x) (N, K).
 
-    log K at most, for equally large clusters without doubt about any point; 0 if all points have the same posterior.
+    log K at most, for equally large clusters without doubt about any point; 0 if all points have the same
+    posterior.
     """
     return torch.special.entr(q.mean(dim=0)).sum() - torch.special.entr(q).sum(dim=1).mean()

@@ -16,7 +16,9 @@ Networks = Literal["resnet", "dcgan", "mlp"]
 
 
 def build_resnets(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discriminator, Encoder]:
-    """Generator, discriminator and encoder of the paper, for S x S images of shape[0] channels; all with spectral norm."""
+    """Generator, discriminator and encoder of the paper, for S x S images of shape[0] channels; all with
+    spectral norm.
+    """
     c, values = config, shape[0]
 
     def trunk() -> nn.Module:
@@ -31,14 +33,20 @@ def build_resnets(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discrim
 
 
 def build_small(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discriminator, Encoder]:
-    """The same for images of the data's own shape: DCGAN's, with batch norm in the discriminator as well, or fully
+    """The same for images of the data's own shape: DCGAN's, with batch norm in the discriminator as well, or
+    fully
     connected ones, with spectral norm there. z enters at the input, y by the generator's batch norm.
     """
     c = config
     channels = c.channels if c.networks == "dcgan" else ()
-    trunk, head = gan.trunk(shape, c.hidden, channels, "batch" if channels else "spectral"), nn.Linear(c.hidden[-1], 1)
+    trunk, head = (
+        gan.trunk(shape, c.hidden, channels, "batch" if channels else "spectral"),
+        nn.Linear(c.hidden[-1], 1),
+    )
     own = trunk if c.share_trunk else gan.trunk(shape, c.hidden, channels)
-    layers = gan.generator(c.latent, shape, c.hidden, channels, lambda n, kind: resnet.class_norm(c.n_clusters, n, kind))
+    layers = gan.generator(
+        c.latent, shape, c.hidden, channels, lambda n, kind: resnet.class_norm(c.n_clusters, n, kind)
+    )
     return (
         gan.ConditionalSequential(*layers, nn.Tanh()),
         Discriminator(trunk, head if channels else spectral_norm(head)),
@@ -49,7 +57,8 @@ def build_small(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discrimin
 class Resize(nn.Module):
     """Images (B, C, H, W) in [0, 1] -> (B, C, S_H, S_W) in [-1, 1], bilinearly.
 
-    `back` returns by the pseudo-inverse where images are enlarged, so that it undoes that; else bilinearly as well.
+    `back` returns by the pseudo-inverse where images are enlarged, so that it undoes that; else bilinearly as
+    well.
     """
 
     rows: Tensor
@@ -62,7 +71,9 @@ class Resize(nn.Module):
         for name, n, size in zip(("rows", "columns"), pixels, sizes, strict=True):
             matrix = resizing(n, size)
             self.register_buffer(name, matrix)
-            self.register_buffer(f"{name}_back", torch.linalg.pinv(matrix) if size >= n else resizing(size, n))
+            self.register_buffer(
+                f"{name}_back", torch.linalg.pinv(matrix) if size >= n else resizing(size, n)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         return 2 * (self.rows @ x @ self.columns.T) - 1

@@ -1,7 +1,9 @@
 """The networks of MPCC: a generator, a discriminator and an encoder of spectrally normalised residual blocks.
 
-BigGAN's networks (Brock et al., ICLR 2019) for small images. They work at S x S pixels, S = 8, 16, 32, with 4C channels in
-every block: the generator doubles a 4 x 4 map up to S; the discriminator halves the image down to M x M (8 x 8 in the paper).
+BigGAN's networks (Brock et al., ICLR 2019) for small images. They work at S x S pixels, S = 8, 16, 32, with
+4C channels in
+every block: the generator doubles a 4 x 4 map up to S; the discriminator halves the image down to M x M (8 x
+    8 in the paper).
 """
 
 import itertools
@@ -20,7 +22,9 @@ Upsampling = Literal["nearest", "bilinear"]
 
 
 class SNConv2d(nn.Conv2d):
-    """Convolution that keeps the size of its input, with spectral norm (Miyato et al., ICLR 2018): one power iteration a pass."""
+    """Convolution that keeps the size of its input, with spectral norm (Miyato et al., ICLR 2018): one power
+    iteration a pass.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, kernel_size: int = 3):
         super().__init__(channels_in, channels_out, kernel_size, padding=kernel_size // 2)
@@ -50,7 +54,9 @@ class GeneratorBlock(nn.Module):
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         residual = self.conv1(self.upsample(self.norm1(h, condition).relu()))
         residual = self.conv2(self.norm2(residual, condition).relu())
-        return residual + self.upsample(self.shortcut(h))  # a 1x1 convolution and interpolation commute; this way is cheaper
+        return residual + self.upsample(
+            self.shortcut(h)
+        )  # a 1x1 convolution and interpolation commute; this way is cheaper
 
 
 class DiscriminatorBlock(nn.Module):
@@ -78,10 +84,12 @@ class Generator(nn.Module):
 
     Args:
         delivery: how z (B, J) and y (B,) get there.
-            "split": z is cut into one chunk for the input and one per block; the chunk of a block and an embedding of y,
+            "split": z is cut into one chunk for the input and one per block; the chunk of a block and an
+            embedding of y,
                 common to all blocks, give gain and bias of the block's batch normalisations.
             "shared": the same, with the whole of z in place of every chunk.
-            "embedding": z at the input only; y gives gain and bias, by an embedding of its own for each of them.
+            "embedding": z at the input only; y gives gain and bias, by an embedding of its own for each of
+            them.
     """
 
     def __init__(
@@ -106,7 +114,9 @@ class Generator(nn.Module):
 
         self.embed = None if delivery == "embedding" else embedding(n_clusters, latent)
         self.linear = SNLinear(chunk, channels * 4 * 4)
-        self.blocks = nn.ModuleList(GeneratorBlock(channels, to_channels, upsampling) for _ in range(n_blocks))
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(channels, to_channels, upsampling) for _ in range(n_blocks)
+        )
         self.norm = nn.BatchNorm2d(channels)
         self.to_image = SNConv2d(channels, image_channels)
 
@@ -157,7 +167,9 @@ class Encoder(nn.Module):
 
 
 class DiscriminatorHead(nn.Module):
-    """The last block of the discriminator, summed over the image, and a linear layer: (B, 4C, M, M) -> (B, 1)."""
+    """The last block of the discriminator, summed over the image, and a linear layer: (B, 4C, M, M) -> (B,
+    1).
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -174,7 +186,9 @@ class EncoderHead(nn.Module):
     def __init__(self, map_size: int, width: int, latent: int):
         super().__init__()
         channels = 4 * width
-        self.blocks = nn.Sequential(*[DiscriminatorBlock(channels, channels, halve) for halve in (False, True, True)])
+        self.blocks = nn.Sequential(
+            *[DiscriminatorBlock(channels, channels, halve) for halve in (False, True, True)]
+        )
         flat = channels * (map_size // 4) ** 2
         self.mean, self.log_var = (
             nn.Sequential(SNLinear(flat, flat // 2), nn.ReLU(), SNLinear(flat // 2, latent)) for _ in range(2)

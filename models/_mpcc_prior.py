@@ -1,4 +1,6 @@
-"""The prior of MPCC, a mixture of Gaussians, and the losses that the mixture and the encoder are trained with."""
+"""The prior of MPCC, a mixture of Gaussians, and the losses that the mixture and the encoder are trained
+with.
+"""
 
 import math
 
@@ -22,7 +24,11 @@ class Mixture(nn.Module):
     def sample(self, n: int, cluster: int | None = None) -> tuple[Tensor, Tensor]:
         """z (n, J) and y (n,), of one cluster or of all; differentiable in mu and v."""
         k, device = len(self.mu), self.mu.device
-        y = torch.randint(k, (n,), device=device) if cluster is None else torch.full((n,), cluster, device=device)
+        y = (
+            torch.randint(k, (n,), device=device)
+            if cluster is None
+            else torch.full((n,), cluster, device=device)
+        )
         mu, std = self.mu[y], self.std()[y]
         return torch.addcmul(mu, std, torch.randn_like(mu)), y
 

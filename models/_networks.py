@@ -20,7 +20,8 @@ def reconstruction_nll(output: Tensor, x: Tensor, bounded: bool, variance: float
     """(...) -log p(x | z), summed over the values of a point.
 
     Args:
-        output: (..., D) of the decoder: logits of Bernoulli means if the data are bounded to [0, 1], else means of
+        output: (..., D) of the decoder: logits of Bernoulli means if the data are bounded to [0, 1], else
+        means of
             Gaussians with this variance (without their constant).
         x: (..., D).
     """

@@ -1,7 +1,7 @@
 """K networks of the same shape as one: stacked weights, one batched computation instead of a loop over K.
 
-Between the layers a stack of batches is (K, B, features), for convolutions (B, K * C, H, W): a grouped convolution is K
-convolutions side by side, and batch normalisation treats every channel by itself anyway.
+Between the layers a stack of batches is (K, B, features), for convolutions (B, K * C, H, W): a grouped
+convolution is K convolutions side by side, and batch normalisation treats every channel by itself anyway.
 """
 
 import itertools
@@ -62,8 +62,11 @@ def stacked_mlp(k: int, sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def stacked_conv(k: int, shape: tuple[int, ...], filters: Sequence[int], outputs: int, norm: bool) -> nn.Sequential:
-    """K times 4x4 convolutions of stride 2, each followed by batch normalisation (if `norm`) and a ReLU; then linear.
+def stacked_conv(
+    k: int, shape: tuple[int, ...], filters: Sequence[int], outputs: int, norm: bool
+) -> nn.Sequential:
+    """K times 4x4 convolutions of stride 2, each followed by batch normalisation (if `norm`) and a ReLU; then
+    linear.
 
     Args:
         shape: (C, H, W) of an input, which is given flat: (K, B, C * H * W) -> (K, B, outputs).

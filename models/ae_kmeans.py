@@ -71,8 +71,12 @@ class AeKMeans(ClusteringModel):
         return {"reconstruction": loss}
 
     def fit_kmeans(self, x: Tensor) -> None:
-        codes = self.map_batches(self.embed, x).cpu().numpy()  # k-means takes their mean off before it squares
-        kmeans = KMeans(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(codes)
+        codes = (
+            self.map_batches(self.embed, x).cpu().numpy()
+        )  # k-means takes their mean off before it squares
+        kmeans = KMeans(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(
+            codes
+        )
         self.centres.copy_(torch.from_numpy(kmeans.cluster_centers_))
 
     def log_assign(self, x: Tensor) -> Tensor:

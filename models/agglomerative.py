@@ -13,8 +13,8 @@ from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_flo
 class Agglomerative(ClusteringModel):
     """Agglomerative clustering (Ward, scikit-learn) on the raw values.
 
-    Ward's method needs all pairwise distances, so at most `max_points` points, drawn at random, are clustered. Any
-    other point gets the cluster of its nearest clustered point; those keep their own.
+    Ward's method needs all pairwise distances, so at most `max_points` points, drawn at random, are
+    clustered. Any other point gets the cluster of its nearest clustered point; those keep their own.
     """
 
     name = "agglomerative"

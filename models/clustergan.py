@@ -1,4 +1,6 @@
-"""ClusterGAN with backprop decoding (Mukherjee, Asnani, Lin and Kannan, AAAI 2019), and the GANs that it is compared with."""
+"""ClusterGAN with backprop decoding (Mukherjee, Asnani, Lin and Kannan, AAAI 2019), and the GANs that it is
+compared with.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,60 +40,95 @@ class ClusterGAN(LatentGAN):
     """A GAN whose latent z = (z_n, z_c) is partly discrete, with an encoder that inverts the generator.
 
         z_n ~ N(0, sigma^2 I)   z_c one-hot, uniform over the K clusters   x = G(z)
-        min over G, E, max over D:  E q(D(x)) + E q(1 - D(G(z))) + beta_n |z_n - E_n(G(z))|^2 + beta_c H(z_c, E_c(G(z)))
+        min over G, E, max over D:  E q(D(x)) + E q(1 - D(G(z))) + beta_n |z_n - E_n(G(z))|^2 + beta_c H(z_c,
+        E_c(G(z)))
 
-    q is the identity for WGAN-GP, with its gradient penalty, or the logarithm for the vanilla GAN. One step of training is
-    five critic updates and one joint update of G and E. Variants, the comparison models of the paper's tables:
-        infogan      E is a head on the critic's trunk, predicts z_c alone, and trains the critic as well (as in InfoGAN)
-        wgan_onehot  no encoder: clusters by backprop decoding (decode=true), or by k-means on the critic's features
+    q is the identity for WGAN-GP, with its gradient penalty, or the logarithm for the vanilla GAN. One step
+    of training is five critic updates and one joint update of G and E. Variants, the comparison models of the
+    paper's tables:
+        infogan      E is a head on the critic's trunk, predicts z_c alone, and trains the critic as well (as
+                     in InfoGAN)
+        wgan_onehot  no encoder: clusters by backprop decoding (decode=true), or by k-means on the critic's
+                     features
         wgan_normal  the same with the prior z ~ N(0, sigma^2 I), which has no clusters
 
     Assignment rules, all fixed on the training points but for `kmeans_refit`:
-        argmax         the largest entry of E_c(x). The default of clustergan and infogan: it is the model's own posterior,
-                       costs one pass, needs no fit, and numbers the clusters as they are sampled.
-        kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last hidden layer if there
-                       is no such encoder. What the paper's tables use; its distances depend on the scale of z_n.
-        kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors evaluate.
-        decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with decode=true.
-        decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with decode=true.
+        argmax         the largest entry of E_c(x). The default of clustergan and infogan: it is the model's
+                       own posterior, costs one pass, needs no fit, and numbers the clusters as they are
+                       sampled.
+        kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last
+                       hidden layer if there is no such encoder. What the paper's tables use; its distances
+                       depend on the scale of z_n.
+        kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors
+                       evaluate.
+        decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with
+                       decode=true.
+        decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with
+                       decode=true.
     The last two need K Adam runs for every point and are left out unless decode=true.
 
     Deviations from the released code:
-    - The penalty interpolates with one coefficient per sample, as WGAN-GP does; `penalty_per_batch` restores the released one.
-    - Batch norm uses running averages outside of training, so that points do not influence each other; released: always
-      the batch's own. It has a gain; released: none. The critic of vector data has none, since the penalty is per sample.
-    - The critic is high on data (the released one is low), and the vanilla generator loss is the non-saturating one.
+    - The penalty interpolates with one coefficient per sample, as WGAN-GP does; `penalty_per_batch` restores
+    the released one.
+    - Batch norm uses running averages outside of training, so that points do not influence each other;
+    released: always
+      the batch's own. It has a gain; released: none. The critic of vector data has none, since the penalty is
+      per sample.
+    - The critic is high on data (the released one is low), and the vanilla generator loss is the
+    non-saturating one.
     - k-means is fitted to at most 10,000 training codes; `kmeans_refit` is the authors' rule.
-    - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the same K starts;
+    - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the
+    same K starts;
       it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
-    - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous code.
+    - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous
+    code.
 
-    The budgets below the paper's widen z_n to sigma = 0.2 and take fewer, larger steps; for digits they change the recipe:
-    - Fully connected networks, spectral norm in the critic and the hinge loss in place of the gradient penalty.
-    - One update of all networks at once, with the same generated images, in place of five of the critic and one of the
+    The budgets below the paper's widen z_n to sigma = 0.2 and take fewer, larger steps; for digits they
+    change the recipe:
+    - Fully connected networks, spectral norm in the critic and the hinge loss in place of the gradient
+    penalty.
+    - One update of all networks at once, with the same generated images, in place of five of the critic and
+    one of the
       others: images are generated, judged and encoded once for all losses.
-    No preset has a shared trunk (share_trunk) or batch norm in the critic: as tried so far, on MNIST, they did not
-    cluster (docs/experiments/2026-11-25-recipes.md).
+    No preset has a shared trunk (share_trunk) or batch norm in the critic: as tried so far, on MNIST, they
+    did not cluster (docs/experiments/2026-11-25-recipes.md).
     """
 
     name = "clustergan"
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = "clustergan"  # which of the paper's GANs
-        loss: AdversarialLoss = "wgan-gp"  # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
+        variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = (
+            "clustergan"  # which of the paper's GANs
+        )
+        loss: AdversarialLoss = (
+            "wgan-gp"  # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
+        )
         latent: int = 30  # d_n, dimension of z_n
-        sigma: float | None = None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
+        sigma: float | None = (
+            None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
+        )
         beta_n: float = 10.0  # weight of the mean squared error of z_n; 0 also takes z_n out of the codes
         beta_c: float = 10.0  # weight of the cross-entropy of z_c
         penalty: float = 10.0  # weight of the gradient penalty
-        penalty_per_batch: bool = False  # one interpolation coefficient per batch, as released, not one per sample
-        channels: tuple[int, ...] = (64, 128)  # of the convolutions of image networks, each halves the image; empty: none
+        penalty_per_batch: bool = (
+            False  # one interpolation coefficient per batch, as released, not one per sample
+        )
+        channels: tuple[int, ...] = (
+            64,
+            128,
+        )  # of the convolutions of image networks, each halves the image; empty: none
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
-        critic_norm: CriticNorm = "none"  # in the critic's trunk: batch or spectral norm, which take the penalty's place
-        share_trunk: bool = False  # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
-        simultaneous: bool = False  # one update of all networks on the same images, in place of one after the other
+        critic_norm: CriticNorm = (
+            "none"  # in the critic's trunk: batch or spectral norm, which take the penalty's place
+        )
+        share_trunk: bool = (
+            False  # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
+        )
+        simultaneous: bool = (
+            False  # one update of all networks on the same images, in place of one after the other
+        )
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
@@ -101,7 +138,9 @@ class ClusterGAN(LatentGAN):
         beta2: float = 0.9  # of both; the first beta is 0.5
         decode: bool = False  # also assign by backprop decoding: K restarts of many steps for every point
         decode_steps: int = 5000  # Adam steps of a restart
-        decode_loss: Literal["released", "paper"] = "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
+        decode_loss: Literal["released", "paper"] = (
+            "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
+        )
         decode_penalty: float = 10.0  # weight of the second term
         decode_lr: float = 0.01  # of Adam on z_n
         decode_box: float = 0.6  # z_n is clipped to [-box, box]
@@ -109,13 +148,20 @@ class ClusterGAN(LatentGAN):
         def __post_init__(self) -> None:
             sizes = (self.latent, self.critic_steps, self.batch_size, self.steps, self.decode_steps)
             if min(*sizes, *self.hidden, *self.channels) < 1 or not self.hidden:
-                raise ValueError("latent, hidden, channels, critic_steps, batch_size, steps and decode_steps must be at least 1")
+                raise ValueError(
+                    "latent, hidden, channels, critic_steps, batch_size, steps and decode_steps must be at"
+                    " least 1"
+                )
             if min(self.decode_lr, self.decode_box, 1.0 if self.sigma is None else self.sigma) <= 0:
                 raise ValueError("sigma, decode_lr and decode_box must be positive")
             if self.simultaneous and (self.loss == "wgan-gp" or self.critic_steps > 1):
-                raise ValueError("simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating")
+                raise ValueError(
+                    "simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating"
+                )
             if self.loss == "wgan-gp" and self.critic_norm == "batch":
-                raise ValueError("loss=wgan-gp is for a critic without batch norm: its penalty is that of each point")
+                raise ValueError(
+                    "loss=wgan-gp is for a critic without batch norm: its penalty is that of each point"
+                )
 
     presets = {
         "mnist": {},
@@ -127,13 +173,26 @@ class ClusterGAN(LatentGAN):
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
     _short = {
-        "latent": 10, "sigma": 0.2, "critic_steps": 2, "lr": 1e-3, "critic_lr": 1e-3, "decode_steps": 60,
+        "latent": 10,
+        "sigma": 0.2,
+        "critic_steps": 2,
+        "lr": 1e-3,
+        "critic_lr": 1e-3,
+        "decode_steps": 60,
         "decode_lr": 0.02,
-    }  # fmt: skip
+    }
     _mlp = {
-        **_short, "simultaneous": True, "critic_steps": 1, "channels": (), "hidden": (256, 256), "loss": "hinge",
-        "critic_norm": "spectral", "lr": 5e-4, "critic_lr": 5e-4, "decode": True,
-    }  # fmt: skip
+        **_short,
+        "simultaneous": True,
+        "critic_steps": 1,
+        "channels": (),
+        "hidden": (256, 256),
+        "loss": "hinge",
+        "critic_norm": "spectral",
+        "lr": 5e-4,
+        "critic_lr": 5e-4,
+        "decode": True,
+    }
     hour = {
         "digits": {**_mlp, "steps": 40_000},
         "image": {**_short, "channels": (32, 64), "hidden": (512,), "steps": 7000},
@@ -172,16 +231,28 @@ class ClusterGAN(LatentGAN):
         yield Action("kmeans", lambda: self.fit_kmeans(x))
 
     def set_standing_statistics(self, x: Tensor) -> None:
-        """Of a critic's trunk with batch norm, on training points: in training it sees generated ones as well."""
-        set_standing_statistics(self.critic_trunk, ((part,) for part in some_batches(x, self.config.batch_size, PASSES)))
+        """Of a critic's trunk with batch norm, on training points: in training it sees generated ones as
+        well.
+        """
+        set_standing_statistics(
+            self.critic_trunk, ((part,) for part in some_batches(x, self.config.batch_size, PASSES))
+        )
 
     @torch.no_grad()
     def fit_kmeans(self, x: Tensor) -> None:
-        """Fix the centres of the k-means rules on training points, centre k nearest to what G makes of one-hot k."""
+        """Fix the centres of the k-means rules on training points, centre k nearest to what G makes of
+        one-hot k.
+        """
         chosen = x[torch.randperm(len(x), device=x.device)]
         k, own = self.config.n_clusters, torch.arange(self.config.n_clusters, device=x.device)
-        means = self.embed(self.generator(self.sample_prior(100 * k, own.repeat(100))[0])).view(100, k, -1).mean(dim=0)
-        self.centres.copy_(kmeans_centres(self.map_batches(self.embed, chosen[:KMEANS_POINTS]), means, draw_seed()))
+        means = (
+            self.embed(self.generator(self.sample_prior(100 * k, own.repeat(100))[0]))
+            .view(100, k, -1)
+            .mean(dim=0)
+        )
+        self.centres.copy_(
+            kmeans_centres(self.map_batches(self.embed, chosen[:KMEANS_POINTS]), means, draw_seed())
+        )
         if self.config.decode:
             z = self.decode(as_float(chosen[:DECODED_POINTS])).z
             one_hots = F.one_hot(own + z.shape[1] - k, z.shape[1]).to(z.dtype)  # z_n = 0, its mean
@@ -190,8 +261,10 @@ class ClusterGAN(LatentGAN):
     # Assignment
 
     def embed(self, x: Tensor) -> Tensor:
-        """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the paper: beside
-        a wider z_n the categorical part would not count. Without such an encoder the critic's last hidden layer.
+        """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the
+        paper: beside
+        a wider z_n the categorical part would not count. Without such an encoder the critic's last hidden
+        layer.
         """
         if self.config.variant != "clustergan":
             return self.critic_trunk(x)
@@ -201,19 +274,32 @@ class ClusterGAN(LatentGAN):
 
     def categorical(self, x: Tensor) -> Tensor:
         """(B, K) log-probabilities of z_c: of the encoder, or of InfoGAN's head."""
-        logits = self.encode(x)[1] if self.config.variant == "clustergan" else self.code_head(self.critic_trunk(x))
+        logits = (
+            self.encode(x)[1] if self.config.variant == "clustergan" else self.code_head(self.critic_trunk(x))
+        )
         return logits.log_softmax(dim=1)
 
     def decode(self, x: Tensor) -> Decoded:
-        """Backprop decoding of a float batch (B, *shape), K restarts for each point: `models/_decoding.py`."""
+        """Backprop decoding of a float batch (B, *shape), K restarts for each point:
+        `models/_decoding.py`.
+        """
         c, free = self.config, self.n_free
         units = torch.full((c.latent + c.n_clusters,), 1.0, device=x.device)
         units[:free] = self.sigma / 0.1
-        kept = torch.eye(c.n_clusters, device=x.device)[:, : c.latent + c.n_clusters - free]  # empty for a normal prior
+        kept = torch.eye(c.n_clusters, device=x.device)[
+            :, : c.latent + c.n_clusters - free
+        ]  # empty for a normal prior
         found = decode(
-            lambda z: self.generator(z * units), x, self.decode_start, kept, loss=LOSSES[c.decode_loss],
-            penalty=c.decode_penalty, steps=c.decode_steps, lr=c.decode_lr, box=c.decode_box,
-        )  # fmt: skip
+            lambda z: self.generator(z * units),
+            x,
+            self.decode_start,
+            kept,
+            loss=LOSSES[c.decode_loss],
+            penalty=c.decode_penalty,
+            steps=c.decode_steps,
+            lr=c.decode_lr,
+            box=c.decode_box,
+        )
         return Decoded(found.z * units, found.loss, found.restart)
 
     def _rules(self, decode: Callable[[Tensor], Decoded]) -> dict[str, Callable[[Tensor], Tensor]]:
@@ -255,12 +341,16 @@ class ClusterGAN(LatentGAN):
     # Generation
 
     def sample(self, n: int, cluster: int | None = None) -> Tensor:
-        """G(z) at z from the prior; the normal prior has no clusters, so there it is the same for each of them."""
+        """G(z) at z from the prior; the normal prior has no clusters, so there it is the same for each of
+        them.
+        """
         given = None if cluster is None else torch.full((n,), cluster, device=self.decode_start.device)
         return self.generator(self.sample_prior(n, given)[0])
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """G at the code, with z_c the one-hot that is most probable; without such an encoder at the decoded latent."""
+        """G at the code, with z_c the one-hot that is most probable; without such an encoder at the decoded
+        latent.
+        """
         if self.config.variant != "clustergan":
             return self.generator(self.decode(x).z)
         z_n, logits = self.encode(x)
@@ -269,9 +359,11 @@ class ClusterGAN(LatentGAN):
 
     @torch.no_grad()
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        """How well the encoder, and decoding, invert the generator, beside the signs of collapse that every record has.
+        """How well the encoder, and decoding, invert the generator, beside the signs of collapse that every
+        record has.
 
-        critic_gap: mean D(x) - mean D(G(z)); with the gradient penalty an estimate of the Wasserstein distance.
+        critic_gap: mean D(x) - mean D(G(z)); with the gradient penalty an estimate of the Wasserstein
+        distance.
         z_n_error: mean squared error of E_n(G(z)) in units of the variance of z_n: 1 if E_n knows nothing.
         encoded_error: mean |x - G(E(x))| per value, of random training points.
         decoded_error, decoded_clipped: the same by decoding, and the share of z_n on a side of the box.
@@ -282,10 +374,14 @@ class ClusterGAN(LatentGAN):
         some = points[:DIAGNOSED_BY_DECODING]
         z, _ = self.sample_prior(len(points))
         generated = self.generator(z)
-        found: dict[str, Any] = {"critic_gap": (self.critic(points).mean() - self.critic(generated).mean()).item()}
+        found: dict[str, Any] = {
+            "critic_gap": (self.critic(points).mean() - self.critic(generated).mean()).item()
+        }
         if c.variant == "clustergan":
             if c.beta_n:
-                found["z_n_error"] = (self.encode(generated)[0] - z[:, : c.latent]).square().mean().item() / self.sigma**2
+                found["z_n_error"] = (
+                    self.encode(generated)[0] - z[:, : c.latent]
+                ).square().mean().item() / self.sigma**2
             found["encoded_error"] = (self.reconstruct(some) - some).abs().mean().item()
         if c.decode:
             decoded = self.decode(some)

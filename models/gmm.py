@@ -1,4 +1,6 @@
-"""A Gaussian mixture with full covariances: what a generative model of raw values reaches without a network."""
+"""A Gaussian mixture with full covariances: what a generative model of raw values reaches without a
+network.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +14,11 @@ from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, as_flo
 
 
 class Gmm(ClusteringModel):
-    """Gaussian mixture with full covariances by EM (scikit-learn), on raw values or their principal components.
+    """Gaussian mixture with full covariances by EM (scikit-learn), on raw values or their principal
+    components.
 
-    The covariances of large images are singular (some pixels never change) and costly, so these are first projected to
-    `components` principal components; 0 leaves the values as they are.
+    The covariances of large images are singular (some pixels never change) and costly, so these are first
+    projected to `components` principal components; 0 leaves the values as they are.
     """
 
     name = "gmm"
@@ -46,7 +49,9 @@ class Gmm(ClusteringModel):
         self.register_buffer("means", torch.zeros(k, d, dtype=torch.float64))
         self.register_buffer("precisions_cholesky", torch.eye(d, dtype=torch.float64).repeat(k, 1, 1))
         self.register_buffer("pca_mean", torch.zeros(data.dim, dtype=torch.float64))
-        self.register_buffer("pca_axes", torch.eye(data.dim, dtype=torch.float64)[:d])  # (d, D), orthonormal rows
+        self.register_buffer(
+            "pca_axes", torch.eye(data.dim, dtype=torch.float64)[:d]
+        )  # (d, D), orthonormal rows
 
     def stages(self, x: Tensor) -> Iterator[Action]:
         if self.projected:
@@ -77,7 +82,7 @@ class Gmm(ClusteringModel):
         upper = self.precisions_cholesky  # (K, d, d), Sigma^-1 = upper upper^T
         whitened = torch.einsum("kbd,kde->kbe", v[None] - self.means[:, None], upper)
         log_det = upper.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        return (self.weights.log() + log_det - 0.5 * whitened.square().sum(dim=2).T)  # fmt: skip
+        return self.weights.log() + log_det - 0.5 * whitened.square().sum(dim=2).T
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, d) principal components, or the values themselves."""
@@ -91,7 +96,9 @@ class Gmm(ClusteringModel):
             k = torch.full((n,), cluster, device=self.weights.device)
         noise = torch.randn(n, self.means.shape[1], 1, dtype=torch.float64, device=self.means.device)
         # Sigma^-1 = U U^T, so U^-T noise has covariance Sigma
-        scaled = torch.linalg.solve_triangular(self.precisions_cholesky[k].transpose(1, 2), noise, upper=False)
+        scaled = torch.linalg.solve_triangular(
+            self.precisions_cholesky[k].transpose(1, 2), noise, upper=False
+        )
         x = (self.means[k] + scaled[:, :, 0]) @ self.pca_axes + self.pca_mean
         x = x if self.data.value_range is None else x.clamp(*self.data.value_range)
         return x.float().view(n, *self.data.shape)

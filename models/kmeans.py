@@ -32,7 +32,9 @@ class KMeans(ClusteringModel):
 
     def fit(self, x: Tensor) -> None:
         points = as_float(x).flatten(1).cpu().numpy()
-        lloyd = Lloyd(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(points)
+        lloyd = Lloyd(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(
+            points
+        )
         self.centres.copy_(torch.from_numpy(lloyd.cluster_centers_))
 
     def log_assign(self, x: Tensor) -> Tensor:

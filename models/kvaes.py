@@ -1,4 +1,6 @@
-"""kVAEs: VAEs that compete for the training points (Locatello, Vincent, Tolstikhin, Rätsch, Gelly, Schölkopf, 2018)."""
+"""kVAEs: VAEs that compete for the training points (Locatello, Vincent, Tolstikhin, Rätsch, Gelly, Schölkopf,
+2018).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,27 +47,37 @@ class KVAEs(ClusteringModel):
     1. every VAE j is trained on its own part (negative ELBO);
     2. a discriminator D_j per VAE learns to tell all data (D_j = 1) from samples of g_j (D_j = 0), so that
        (1 - D_j(x)) / D_j(x) estimates P_gj(x) / P_data(x);
-    3. every training point goes to the VAE for which this ratio is largest: argmin_j of the discriminators' logits.
+    3. every training point goes to the VAE for which this ratio is largest: argmin_j of the discriminators'
+    logits.
 
-    Encoders, decoders and discriminators are stacks of K networks, computed and trained as one (models/_stacked.py).
+    Encoders, decoders and discriminators are stacks of K networks, computed and trained as one
+    (models/_stacked.py).
 
-    The paper's comparisons are settings of the same class: without competition, `meta_iterations=0`, it is the paper's
-    kVAEs at initialisation; with `pretrain_on=bags` besides it is bagging; with one cluster it is a single VAE.
+    The paper's comparisons are settings of the same class: without competition, `meta_iterations=0`, it is
+    the paper's kVAEs at initialisation; with `pretrain_on=bags` besides it is bagging; with one cluster it is
+    a single VAE.
 
     There is no released code. Where the paper says nothing, we do the following:
-    - Vectors have a Gaussian decoder with variance 0.01, images one with cross-entropy; samples are decoder means.
-    - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a meta-iteration, the
+    - Vectors have a Gaussian decoder with variance 0.01, images one with cross-entropy; samples are decoder
+    means.
+    - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a
+    meta-iteration, the
       one in which a part of N / K points is seen `vae_epochs` times.
     - The discriminators have no batch normalisation, and see the same real points.
-    - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load is balanced as
+    - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load
+    is balanced as
       in the authors' later version: one with too few points goes on with those that it had before.
-    - Points that were not trained on: the rule `discriminator` is the one of training, but discriminators are only
+    - Points that were not trained on: the rule `discriminator` is the one of training, but discriminators are
+    only
       calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
 
     What the quick and hour budgets change on images, all of it off in the paper's presets:
-    - `start = "mixture"`: the first parts are not what VAEs that have all seen all points win at random, but the clusters
-      of a Gaussian mixture on the codes of these VAEs. k-means and its kin depend on their start, and so do kVAEs.
-    - `density = "elbo"`: the ELBOs decide, as in VAE-EM (2025), without discriminators, which need far more steps.
+    - `start = "mixture"`: the first parts are not what VAEs that have all seen all points win at random, but
+    the clusters
+      of a Gaussian mixture on the codes of these VAEs. k-means and its kin depend on their start, and so do
+      kVAEs.
+    - `density = "elbo"`: the ELBOs decide, as in VAE-EM (2025), without discriminators, which need far more
+    steps.
     - `min_pretrain_steps`, `min_vae_steps`: small data sets are passed over more often.
     """
 
@@ -84,29 +96,46 @@ class KVAEs(ClusteringModel):
         batch_size: int = 32  # points per step of each VAE and each discriminator
         pretrain_epochs: float = 100  # of every VAE, before they compete
         min_pretrain_steps: int = 1  # of these at least, however few points there are
-        pretrain_on: Literal["all", "bags"] = "all"  # all points, or N / K points drawn with replacement for each VAE
-        start: Literal["competition", "mixture"] = "competition"  # first parts: the winners', or clusters of all VAEs' codes
+        pretrain_on: Literal["all", "bags"] = (
+            "all"  # all points, or N / K points drawn with replacement for each VAE
+        )
+        start: Literal["competition", "mixture"] = (
+            "competition"  # first parts: the winners', or clusters of all VAEs' codes
+        )
         mixture_fits: int = 30  # of which the one with the highest I(x; j) is the start
         meta_iterations: int = 100  # T, rounds of the competition; 0: none
         vae_epochs: float = 10  # of the VAEs on their parts, per round
         min_vae_steps: int = 1  # of these at least, per round
-        density: Literal["discriminator", "elbo"] = "discriminator"  # estimate of P_gj that decides who gets a point
+        density: Literal["discriminator", "elbo"] = (
+            "discriminator"  # estimate of P_gj that decides who gets a point
+        )
         discriminator_epochs: float = 2  # of the discriminators on all points, per round; 0: a single batch
         reset_discriminators: bool = True  # start every round with new ones
-        min_share: float = 0  # load balancing: a VAE with less than this times N / K points keeps its previous part; 0: off
+        min_share: float = (
+            0  # load balancing: a VAE with less than this times N / K points keeps its previous part; 0: off
+        )
 
         def __post_init__(self) -> None:
             widths = (*self.hidden, *self.filters, *self.discriminator_filters)
             if min(self.n_clusters, self.latent, self.batch_size, self.mixture_fits, *widths) < 1:
-                raise ValueError("n_clusters, latent, batch_size, mixture_fits, hidden and both filters must be at least 1")
+                raise ValueError(
+                    "n_clusters, latent, batch_size, mixture_fits, hidden and both filters must be at least 1"
+                )
             if min(self.min_pretrain_steps, self.min_vae_steps) < 1:
                 raise ValueError("min_pretrain_steps and min_vae_steps must be at least 1")
-            if min(self.pretrain_epochs, self.meta_iterations, self.vae_epochs, self.discriminator_epochs) < 0:
+            if (
+                min(self.pretrain_epochs, self.meta_iterations, self.vae_epochs, self.discriminator_epochs)
+                < 0
+            ):
                 raise ValueError("meta_iterations and the three numbers of epochs must not be negative")
             if min(self.lr, self.decoder_variance) <= 0:
-                raise ValueError(f"lr is {self.lr} and decoder_variance {self.decoder_variance}, both must be positive")
+                raise ValueError(
+                    f"lr is {self.lr} and decoder_variance {self.decoder_variance}, both must be positive"
+                )
             if not (0 <= self.beta1 < 1 and 0 <= self.min_share <= 1):
-                raise ValueError(f"beta1 is {self.beta1} and min_share {self.min_share}, expected values from 0 to 1")
+                raise ValueError(
+                    f"beta1 is {self.beta1} and min_share {self.min_share}, expected values from 0 to 1"
+                )
 
         def check(self, data: DataSpec) -> None:
             if (self.filters or self.discriminator_filters) and data.kind != "image":
@@ -120,28 +149,50 @@ class KVAEs(ClusteringModel):
     }
     hour = {  # on MNIST 7,200 steps of 0.4 s, and assignments
         "digits": {**RECIPE, "pretrain_epochs": 200, "meta_iterations": 20},
-        "image": {**RECIPE, "pretrain_epochs": 6, "min_pretrain_steps": 1500, "vae_epochs": 6, "min_vae_steps": 100},
+        "image": {
+            **RECIPE,
+            "pretrain_epochs": 6,
+            "min_pretrain_steps": 1500,
+            "vae_epochs": 6,
+            "min_vae_steps": 100,
+        },
     }
     quick = {
         "modes3": {**QUICK_PLANE, "decoder_variance": 0.3},
         "modes5": {**QUICK_PLANE, "decoder_variance": 0.03, "vae_epochs": 0.5},
         "modes9": {**QUICK_PLANE, "vae_epochs": 0.9},
         "digits": {
-            **FULLY_CONNECTED, "latent": 5, "hidden": (100,), "pretrain_epochs": 80, "vae_epochs": 20,
+            **FULLY_CONNECTED,
+            "latent": 5,
+            "hidden": (100,),
+            "pretrain_epochs": 80,
+            "vae_epochs": 20,
         },
         "image": {
-            **FULLY_CONNECTED, "hidden": (128, 64), "pretrain_epochs": 4, "min_pretrain_steps": 600, "vae_epochs": 2,
+            **FULLY_CONNECTED,
+            "hidden": (128, 64),
+            "pretrain_epochs": 4,
+            "min_pretrain_steps": 600,
+            "vae_epochs": 2,
             "min_vae_steps": 40,
         },
         "vector": {"batch_size": 100, "pretrain_epochs": 2, "meta_iterations": 20, "vae_epochs": 5},
-    }  # fmt: skip
+    }
     smoke = {
         "*": {
-            "hidden": (16,), "filters": (), "discriminator_filters": (), "batch_size": 50, "pretrain_epochs": 2,
-            "meta_iterations": 3, "vae_epochs": 2, "discriminator_epochs": 2, "min_pretrain_steps": 1, "min_vae_steps": 1,
+            "hidden": (16,),
+            "filters": (),
+            "discriminator_filters": (),
+            "batch_size": 50,
+            "pretrain_epochs": 2,
+            "meta_iterations": 3,
+            "vae_epochs": 2,
+            "discriminator_epochs": 2,
+            "min_pretrain_steps": 1,
+            "min_vae_steps": 1,
             "mixture_fits": 2,
         }
-    }  # fmt: skip
+    }
 
     parts: Tensor
     sizes: Tensor
@@ -172,7 +223,8 @@ class KVAEs(ClusteringModel):
         self.register_buffer("active", torch.ones(k))
         self.register_buffer("assigned", torch.full((n,), -1))
         self.register_buffer("alpha", torch.full((k,), 1 / k))
-        # history of the competition: mixing weights, share of the points that moved, number of VAEs that kept their part
+        # history of the competition: mixing weights, share of the points that moved, number of VAEs that kept
+        # their part
         self.register_buffer("alphas", torch.zeros(t, k))
         self.register_buffer("moved", torch.zeros(t))
         self.register_buffer("kept", torch.zeros(t, dtype=torch.int64))
@@ -224,7 +276,9 @@ class KVAEs(ClusteringModel):
         reconstruction, kl = self.reconstruction_nll(z, x), gaussian_kl(m, l)  # (K, B)
         nelbo = (reconstruction + kl).mean(dim=1)  # (K,)
         self.vae_optimizer.zero_grad()
-        (self.active * nelbo).sum().backward()  # the K VAEs share no parameter, so a sum trains each on its own loss
+        (
+            self.active * nelbo
+        ).sum().backward()  # the K VAEs share no parameter, so a sum trains each on its own loss
         self.vae_optimizer.step()
         return {"nelbo": nelbo.mean(), "reconstruction": reconstruction.mean(), "kl": kl.mean()}
 
@@ -253,13 +307,16 @@ class KVAEs(ClusteringModel):
 
     @torch.no_grad()
     def start_from_mixture(self, x: Tensor) -> None:
-        """First parts: clusters of a Gaussian mixture on the J principal components of the means m of all K VAEs.
+        """First parts: clusters of a Gaussian mixture on the J principal components of the means m of all K
+        VAEs.
 
         Every pre-trained VAE is a view of its own of the points; what they share is in the first components.
         """
         c = self.config
         self.eval()
-        codes = self.map_batches(lambda part: self.encode(self.stack(part))[0].transpose(0, 1).flatten(1), x).double()
+        codes = self.map_batches(
+            lambda part: self.encode(self.stack(part))[0].transpose(0, 1).flatten(1), x
+        ).double()
         codes = codes - codes.mean(dim=0)
         axes = torch.linalg.eigh(codes.T @ codes / len(codes))[1][:, -c.latent :]
         projected = codes @ axes
@@ -274,7 +331,9 @@ class KVAEs(ClusteringModel):
         self.alphas[t] = self.alpha
 
     def take_parts(self, owner: Tensor) -> int:
-        """New parts and mixing weights from the VAE (N,) that every point belongs to; how many VAEs keep their old part."""
+        """New parts and mixing weights from the VAE (N,) that every point belongs to; how many VAEs keep
+        their old part.
+        """
         k, n = self.parts.shape
         counts = torch.bincount(owner, minlength=k)
         self.alpha.copy_(counts / n)
@@ -347,28 +406,40 @@ class KVAEs(ClusteringModel):
             j = torch.full((n,), cluster, device=self.alpha.device)
         z = torch.randn(n, self.config.latent, device=j.device)
         batches = zip(z.split(500), j.split(500), strict=True)  # every VAE decodes every z, so in pieces
-        return torch.cat([of_owner(self.decode(self.stack(part)), owner) for part, owner in batches]).view(n, *self.data.shape)
+        return torch.cat([of_owner(self.decode(self.stack(part)), owner) for part, owner in batches]).view(
+            n, *self.data.shape
+        )
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        """Mixing weights, course of the competition, and for points in the plane their likelihood given samples."""
+        """Mixing weights, course of the competition, and for points in the plane their likelihood given
+        samples.
+        """
         found = {
             "mixing_weights": self.alpha.tolist(),
             "moved_per_round": self.moved.tolist(),
-            "information": information(self.map_batches(self.log_assign, x).exp()).item(),  # I(x; j) in nats, log K at most
-            "parts_kept": int(self.kept.sum()),  # how often a VAE had no points, or with min_share > 0 too few
+            "information": information(
+                self.map_batches(self.log_assign, x).exp()
+            ).item(),  # I(x; j) in nats, log K at most
+            "parts_kept": int(
+                self.kept.sum()
+            ),  # how often a VAE had no points, or with min_share > 0 too few
         }
         if self.data.shape != (2,):
             return found
         return found | kde_measurements(x.cpu().numpy(), self.sample(KERNELS).cpu().numpy())
 
     def draw(self, x: Tensor) -> dict[str, Figure]:
-        """competition.png, shares of the VAEs over the rounds; for points in the plane modes.png, parts and samples."""
+        """competition.png, shares of the VAEs over the rounds; for points in the plane modes.png, parts and
+        samples.
+        """
         figures = {}
         if len(self.moved):
             figures["competition"] = figure = Figure(figsize=(4, 2.4), layout="constrained")
             axes = figure.subplots()
             rounds = range(1, len(self.moved) + 1)
-            axes.stackplot(rounds, self.alphas.T.cpu().numpy(), colors=[f"C{j % 10}" for j in range(len(self.alpha))])
+            axes.stackplot(
+                rounds, self.alphas.T.cpu().numpy(), colors=[f"C{j % 10}" for j in range(len(self.alpha))]
+            )
             axes.plot(rounds, self.moved.cpu().numpy(), "k", label="points that moved")
             axes.set(xlabel="round", ylabel="share of the points", ylim=(0, 1))
             axes.legend()

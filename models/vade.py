@@ -15,38 +15,49 @@ from ._mixture import Choice, Mixture, fit_mixture, information
 from ._networks import decoder_mean, mlp, reconstruction_nll
 
 RECIPE = {  # of the smaller budgets
-    "em_restarts": 30, "em_choice": "information", "em_points": 10_000, "whiten": True, "lr": 1e-3, "lr_factor": 1.0,
-}  # fmt: skip
+    "em_restarts": 30,
+    "em_choice": "information",
+    "em_points": 10_000,
+    "whiten": True,
+    "lr": 1e-3,
+    "lr_factor": 1.0,
+}
 START_LOG_VAR = -3.0  # of q(z | x) where the clusters have variance 1
 
 
 class VaDE(ClusteringModel):
     """A VAE whose prior is a Gaussian mixture with one component per cluster.
 
-        p(c) = Cat(pi)   p(z | c) = N(u_c, diag lambda_c)   p(x | z) = Bernoulli (images) or Gaussian (vectors)
-        q(z | x) = N(m, diag e^l)   q(c | x) = gamma_c = p(c | z), z ~ q(z | x)
+        p(c) = Cat(pi)   p(z | c) = N(u_c, diag lambda_c)   p(x | z) = Bernoulli (images) or Gaussian
+        (vectors) q(z | x) = N(m, diag e^l)   q(c | x) = gamma_c = p(c | z), z ~ q(z | x)
 
     Training maximises the ELBO of equation 9 of the paper, with one sample z per point:
 
-        log p(x | z) + sum_c gamma_c E_q[log p(z | c)] + sum_c gamma_c log pi_c - sum_c gamma_c log gamma_c + H(q(z | x))
+        log p(x | z) + sum_c gamma_c E_q[log p(z | c)] + sum_c gamma_c log pi_c - sum_c gamma_c log gamma_c +
+        H(q(z | x))
 
     An autoencoder is trained first, and the mixture is fitted to its codes; without that the model collapses.
 
-    Deviations from the released code, all corrections (it counts log pi once per latent dimension, adds 1e-10 to the
-    unnormalised responsibilities, and leaves pi and lambda unconstrained): log pi once, responsibilities in the log
-    domain, pi = softmax(logits), lambda = exp(log lambda). Further ones:
-    - Pre-training was never released. Ours trains encoder mean and decoder end to end as an autoencoder with Adam, not
+    Deviations from the released code, all corrections (it counts log pi once per latent dimension, adds 1e-10
+    to the unnormalised responsibilities, and leaves pi and lambda unconstrained): log pi once,
+    responsibilities in the log domain, pi = softmax(logits), lambda = exp(log lambda). Further ones:
+    - Pre-training was never released. Ours trains encoder mean and decoder end to end as an autoencoder with
+    Adam, not
       layer by layer, which today's optimisers make unnecessary.
-    - The mixture is fitted to the codes with full covariances, of which VaDE keeps the diagonals, and pi too is taken
+    - The mixture is fitted to the codes with full covariances, of which VaDE keeps the diagonals, and pi too
+    is taken
       from it: a diagonal fit finds clusters that agree less from seed to seed (docs/models/vade.md).
     - One Adam serves networks and mixture; both have the same learning rate in the paper's image experiments.
 
     What the quick and hour budgets change besides sizes and lengths, all of it off in the paper's presets:
-    - `em_choice`: of many mixtures fitted to the codes the one with the highest I(x; c) goes on, not the likeliest.
-      Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap carry less information.
-    - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, so that less is
-      lost when the diagonals of the covariances are taken; posteriors start narrow, with variance e^-3. Encoder and
-      decoder absorb the transformation, so the autoencoder computes what it did before.
+    - `em_choice`: of many mixtures fitted to the codes the one with the highest I(x; c) goes on, not the
+    likeliest.
+      Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap carry less
+      information.
+    - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, so that
+    less is
+      lost when the diagonals of the covariances are taken; posteriors start narrow, with variance e^-3.
+      Encoder and decoder absorb the transformation, so the autoencoder computes what it did before.
     - `kl_warmup`: the weight of the KL divergence rises linearly from 0 to 1 over that share of the training.
     - `min_pretrain_steps`, `min_steps`: small data sets are passed over more often.
     """
@@ -62,7 +73,9 @@ class VaDE(ClusteringModel):
         pretrain_lr: float = 1e-3  # of its Adam
         min_pretrain_steps: int = 0  # of the autoencoder at least, however few points there are
         em_restarts: int = 10  # of the mixture fitted to the codes
-        em_choice: Choice = "likelihood"  # the fit that goes on: of the highest likelihood, or of the highest I(x; c)
+        em_choice: Choice = (
+            "likelihood"  # the fit that goes on: of the highest likelihood, or of the highest I(x; c)
+        )
         em_points: int = 0  # random codes that the mixture is fitted to; 0: all
         whiten: bool = False  # make the fitted clusters round, and start with narrow posteriors
         epochs: int = 3000  # of the ELBO
@@ -72,17 +85,21 @@ class VaDE(ClusteringModel):
         lr_epochs: int = 10  # ... every so many epochs ...
         lr_floor: float = 2e-4  # ... down to this
         adam_eps: float = 1e-4  # epsilon of Adam, as released
-        kl_warmup: float = 0.0  # share of the ELBO's epochs over which the weight of the KL divergence grows linearly to 1
+        kl_warmup: float = (
+            0.0  # share of the ELBO's epochs over which the weight of the KL divergence grows linearly to 1
+        )
 
         def __post_init__(self) -> None:
             if min(self.latent, self.batch_size, self.em_restarts, self.lr_epochs, *self.hidden) < 1:
                 raise ValueError("latent, hidden, batch_size, em_restarts and lr_epochs must be at least 1")
             if self.em_points < 0 or not 0 <= self.kl_warmup <= 1:
                 raise ValueError(
-                    f"em_points is {self.em_points} and kl_warmup {self.kl_warmup}, expected at least 0 and a share from 0 to 1"
+                    f"em_points is {self.em_points} and kl_warmup {self.kl_warmup}, expected at least 0 and a"
+                    " share from 0 to 1"
                 )
 
-    presets = {  # the released code also weights HAR's reconstruction by 5 and gives its mixture a learning rate of 2e-5
+    # The released code also weights HAR's reconstruction by 5 and gives its mixture a learning rate of 2e-5.
+    presets = {
         "mnist": {},
         "har": {"epochs": 120, "lr_floor": 0.0},
         "reuters10k": {"epochs": 15, "lr_factor": 0.5, "lr_epochs": 5, "lr_floor": 0.0},
@@ -91,23 +108,48 @@ class VaDE(ClusteringModel):
     hour = {  # on MNIST 50 * 19 s of pre-training and 120 * 21 s of the ELBO
         "digits": {**RECIPE, "epochs": 600, "kl_warmup": 0.8},
         "image": {
-            **RECIPE, "batch_size": 256, "pretrain_epochs": 50, "min_pretrain_steps": 3000, "epochs": 120, "min_steps": 3000,
+            **RECIPE,
+            "batch_size": 256,
+            "pretrain_epochs": 50,
+            "min_pretrain_steps": 3000,
+            "epochs": 120,
+            "min_steps": 3000,
         },
         "vector": {
-            **RECIPE, "pretrain_epochs": 50, "min_pretrain_steps": 3000, "epochs": 80, "min_steps": 3000, "kl_warmup": 0.8,
+            **RECIPE,
+            "pretrain_epochs": 50,
+            "min_pretrain_steps": 3000,
+            "epochs": 80,
+            "min_steps": 3000,
+            "kl_warmup": 0.8,
         },
-    }  # fmt: skip
+    }
     quick = {
         "digits": {"hidden": (500, 500, 1000), "epochs": 60},
         "image": {
-            "hidden": (256, 256, 512), "pretrain_epochs": 16, "min_pretrain_steps": 1200, "epochs": 24, "min_steps": 1200,
+            "hidden": (256, 256, 512),
+            "pretrain_epochs": 16,
+            "min_pretrain_steps": 1200,
+            "epochs": 24,
+            "min_steps": 1200,
         },
         "vector": {
-            "hidden": (256, 256, 512), "pretrain_epochs": 20, "min_pretrain_steps": 1000, "epochs": 20, "min_steps": 1000,
+            "hidden": (256, 256, 512),
+            "pretrain_epochs": 20,
+            "min_pretrain_steps": 1000,
+            "epochs": 20,
+            "min_steps": 1000,
         },
-    }  # fmt: skip
+    }
     smoke = {
-        "*": {"hidden": (32,), "pretrain_epochs": 2, "epochs": 2, "min_pretrain_steps": 0, "min_steps": 0, "em_restarts": 2}
+        "*": {
+            "hidden": (32,),
+            "pretrain_epochs": 2,
+            "epochs": 2,
+            "min_pretrain_steps": 0,
+            "min_steps": 0,
+            "em_restarts": 2,
+        }
     }
 
     def __init__(self, data: DataSpec, config: Config):
@@ -151,7 +193,9 @@ class VaDE(ClusteringModel):
 
     @torch.no_grad()
     def fit_mixture(self, x: Tensor) -> None:
-        """Set pi, u and lambda to weights, means and variances of a Gaussian mixture fitted by EM to the codes m."""
+        """Set pi, u and lambda to weights, means and variances of a Gaussian mixture fitted by EM to the
+        codes m.
+        """
         c = self.config
         codes = self.map_batches(self.embed, x)
         mixture = fit_mixture(codes, c.n_clusters, c.em_restarts, c.em_choice, c.em_points)
@@ -165,7 +209,8 @@ class VaDE(ClusteringModel):
     def whiten(self, mixture: Mixture) -> Mixture:
         """Replace the latent z by A z such that the mean covariance within clusters is I; the mixture of A z.
 
-        The autoencoder computes what it did before: A goes into the layer of m, its inverse into the decoder's first.
+        The autoencoder computes what it did before: A goes into the layer of m, its inverse into the
+        decoder's first.
         """
         within = (mixture.weights[:, None, None] * mixture.covariances).sum(dim=0)
         variances, axes = torch.linalg.eigh(within)
@@ -225,7 +270,9 @@ class VaDE(ClusteringModel):
         return decoder_mean(self.decoder(self.embed(x)), self.bounded).view(-1, *self.data.shape)
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        """information: nats that the cluster carries about a point, I(x; c); log K at most, 0 if clusters are merged."""
+        """information: nats that the cluster carries about a point, I(x; c); log K at most, 0 if clusters are
+        merged.
+        """
         return {"information": information(self.map_batches(self.log_assign, x).exp()).item()}
 
 
@@ -235,7 +282,9 @@ def mixture_log_joint(z: Tensor, log_pi: Tensor, u: Tensor, log_lambda: Tensor) 
     return log_pi - 0.5 * (math.log(2 * math.pi) + log_lambda + squares).sum(dim=2)
 
 
-def mixture_kl(m: Tensor, l: Tensor, log_gamma: Tensor, log_pi: Tensor, u: Tensor, log_lambda: Tensor) -> Tensor:
+def mixture_kl(
+    m: Tensor, l: Tensor, log_gamma: Tensor, log_pi: Tensor, u: Tensor, log_lambda: Tensor
+) -> Tensor:
     """(B,) KL( q(z | x) q(c | x) || p(z, c) ), every term of the negative ELBO but the reconstruction.
 
         1/2 sum_c gamma_c sum_j [ log lambda_cj + e^l_j / lambda_cj + (m_j - u_cj)^2 / lambda_cj ]

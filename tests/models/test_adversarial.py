@@ -1,4 +1,6 @@
-"""The adversarial losses against float64 computations of their own, and updates of several networks by one backward pass."""
+"""The adversarial losses against float64 computations of their own, and updates of several networks by one
+backward pass.
+"""
 
 import importlib
 import math
@@ -25,7 +27,9 @@ def test_adversarial_losses_equal_numpy():
     assert adversarial.generator_loss(t(b), "wgan-gp").item() == pytest.approx(-b.mean())
     cross_entropy = -np.log(sigmoid(a)).mean() - np.log(1 - sigmoid(b)).mean()
     assert adversarial.critic_loss(t(a), t(b), "nonsaturating").item() == pytest.approx(cross_entropy)
-    assert adversarial.generator_loss(t(b), "nonsaturating").item() == pytest.approx(-np.log(sigmoid(b)).mean())
+    assert adversarial.generator_loss(t(b), "nonsaturating").item() == pytest.approx(
+        -np.log(sigmoid(b)).mean()
+    )
 
 
 def test_vanilla_losses_stay_finite_far_out():
@@ -44,7 +48,11 @@ def test_gradient_penalty_equals_the_derivative_by_hand(per_batch):
     """D(x) = v . tanh(x W): its gradient is W (v * (1 - tanh^2)), in numpy, sample by sample."""
     w, v = two_layers()
     rng = np.random.default_rng(1)
-    x, generated, eps = rng.normal(size=(5, 6)), rng.normal(size=(5, 6)), rng.uniform(size=1 if per_batch else 5)
+    x, generated, eps = (
+        rng.normal(size=(5, 6)),
+        rng.normal(size=(5, 6)),
+        rng.uniform(size=1 if per_batch else 5),
+    )
     expected = 0.0
     for i in range(5):
         e = eps[0] if per_batch else eps[i]
@@ -62,7 +70,9 @@ def test_the_penalty_of_a_linear_critic_is_known_and_zero_at_norm_one():
     w = torch.randn(64, dtype=torch.float64)
     for scale in (1.0, 3.0):
         linear = lambda u, a=scale: u.flatten(1) @ (a * w / w.norm())  # noqa: E731
-        assert adversarial.gradient_penalty(linear, x, generated, eps).item() == pytest.approx((scale - 1) ** 2, abs=1e-12)
+        assert adversarial.gradient_penalty(linear, x, generated, eps).item() == pytest.approx(
+            (scale - 1) ** 2, abs=1e-12
+        )
 
 
 def test_the_penalty_differentiates_twice():
@@ -70,5 +80,8 @@ def test_the_penalty_differentiates_twice():
     w, v = (torch.from_numpy(a) for a in two_layers())
     x, generated = torch.randn(5, 6, dtype=torch.float64), torch.randn(5, 6, dtype=torch.float64)
     eps = torch.rand(5, dtype=torch.float64)
-    value = lambda weight: adversarial.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)  # noqa: E731
+
+    def value(weight):
+        return adversarial.gradient_penalty(lambda u: torch.tanh(u @ weight) @ v, x, generated, eps)
+
     assert torch.autograd.gradcheck(value, w.requires_grad_())

@@ -77,10 +77,17 @@ def test_gmm_posterior_is_bayes_rule_with_its_own_parameters():
     inverse = model.precisions_cholesky @ model.precisions_cholesky.transpose(1, 2)
     covariances = torch.linalg.inv(inverse).numpy()
     joint = np.stack(
-        [np.log(w) + multivariate_normal(m, c, allow_singular=True).logpdf(points)
-         for w, m, c in zip(model.weights.numpy(), model.means.numpy(), covariances, strict=True)], axis=1
-    )  # fmt: skip
-    expected = joint - np.log(np.exp(joint - joint.max(1, keepdims=True)).sum(1, keepdims=True)) - joint.max(1, keepdims=True)
+        [
+            np.log(w) + multivariate_normal(m, c, allow_singular=True).logpdf(points)
+            for w, m, c in zip(model.weights.numpy(), model.means.numpy(), covariances, strict=True)
+        ],
+        axis=1,
+    )
+    expected = (
+        joint
+        - np.log(np.exp(joint - joint.max(1, keepdims=True)).sum(1, keepdims=True))
+        - joint.max(1, keepdims=True)
+    )
     np.testing.assert_allclose(log_q.exp().numpy(), np.exp(expected), atol=1e-4)
 
 

@@ -1,4 +1,6 @@
-"""ClusterGAN: its losses against float64 computations of their own, its gradients, rules, variants and checks."""
+"""ClusterGAN: its losses against float64 computations of their own, its gradients, rules, variants and
+checks.
+"""
 
 import copy
 
@@ -17,7 +19,15 @@ K = 4
 VARIANTS = ("clustergan", "infogan", "wgan_onehot", "wgan_normal")
 
 
-SMALL = {"channels": "", "hidden": 16, "steps": 5, "decode": True, "decode_steps": 5, "lr": 1e-3, "critic_lr": 1e-3}
+SMALL = {
+    "channels": "",
+    "hidden": 16,
+    "steps": 5,
+    "decode": True,
+    "decode_steps": 5,
+    "lr": 1e-3,
+    "critic_lr": 1e-3,
+}
 SIMULTANEOUS = {"loss": "nonsaturating", "critic_steps": 1, "simultaneous": True}
 
 
@@ -44,7 +54,9 @@ def double():
 
 
 def test_the_generators_losses_equal_numpy(double):
-    """-E D(G(z)), beta_n times the mean square over batch and dimensions, beta_c times the mean cross-entropy."""
+    """-E D(G(z)), beta_n times the mean square over batch and dimensions, beta_c times the mean
+    cross-entropy.
+    """
     model = make(beta_n=7, beta_c=3).eval()
     before = copy.deepcopy(model)
     torch.manual_seed(5)
@@ -57,7 +69,9 @@ def test_the_generators_losses_equal_numpy(double):
     d_n = model.config.latent
     log_softmax = code[:, d_n:] - np.log(np.exp(code[:, d_n:]).sum(axis=1, keepdims=True))
     assert losses["generator"].item() == pytest.approx(-on_generated.mean())
-    assert losses["z_n"].item() == pytest.approx(7 * ((code[:, :d_n] - z[:, :d_n].numpy()) ** 2).sum() / (40 * d_n))
+    assert losses["z_n"].item() == pytest.approx(
+        7 * ((code[:, :d_n] - z[:, :d_n].numpy()) ** 2).sum() / (40 * d_n)
+    )
     assert losses["z_c"].item() == pytest.approx(-3 * log_softmax[np.arange(40), cluster.numpy()].mean())
 
 
@@ -70,7 +84,9 @@ def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(double):
     z, cluster = before.sample_prior(40)
     generated = before.generator(z).detach()
     cross_entropy = nn.functional.cross_entropy(before.code_head(before.critic_trunk(generated)), cluster)
-    (expected,) = torch.autograd.grad(3 * cross_entropy, [before.code_head.weight])  # nothing else reaches this head
+    (expected,) = torch.autograd.grad(
+        3 * cross_entropy, [before.code_head.weight]
+    )  # nothing else reaches this head
     torch.testing.assert_close(model.code_head.weight.grad, expected)
 
 
@@ -91,21 +107,35 @@ def test_each_step_changes_its_own_networks_alone(variant, loss):
     assert parts_changed_by(model, lambda: model.critic_step(points(40))) == critic
     inverse = {"generator"} | ({"encoder"} if variant == "clustergan" else set())
     assert parts_changed_by(model, lambda: model.generator_step(40)) == inverse
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if n.split(".")[0] in inverse)
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0
+        for n, p in model.named_parameters()
+        if n.split(".")[0] in inverse
+    )
 
 
-@pytest.mark.parametrize("small", [{"share_trunk": True, "critic_norm": "batch"}, {"critic_norm": "spectral"}])
+@pytest.mark.parametrize(
+    "small", [{"share_trunk": True, "critic_norm": "batch"}, {"critic_norm": "spectral"}]
+)
 def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
-    """The generator's losses train G, and E or its head; the critic's D and a trunk that it shares. By copies of the model."""
+    """The generator's losses train G, and E or its head; the critic's D and a trunk that it shares. By copies
+    of the model.
+    """
     model = make(**SIMULTANEOUS, **small)
-    adversary, inverse, x, shared = copy.deepcopy(model), copy.deepcopy(model), points(40), "share_trunk" in small
+    adversary, inverse, x, shared = (
+        copy.deepcopy(model),
+        copy.deepcopy(model),
+        points(40),
+        "share_trunk" in small,
+    )
     torch.manual_seed(3)
     losses = model.simultaneous_step(x)
     torch.manual_seed(3)
     z, cluster = adversary.sample_prior(40)
     fake = adversary.generator(z)
     codes = adversary.code_losses(fake, z, cluster)
-    # a second pass would be a second power iteration, so that the loss is computed with the other copy's networks
+    # a second pass would be a second power iteration, so that the loss is computed with the other copy's
+    # networks
     images = fake.detach().requires_grad_()
     if shared:
         on_generated, on_data = inverse.critic(images), inverse.critic(x)
@@ -121,7 +151,9 @@ def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
     (pull,) = torch.autograd.grad(g, images, retain_graph=True)
     torch.autograd.backward([fake, *codes.values()], [pull, *[None] * len(codes)])
     (d + sum(again.values())).backward()
-    for (name, p), a, b in zip(model.named_parameters(), adversary.parameters(), inverse.parameters(), strict=True):
+    for (name, p), a, b in zip(
+        model.named_parameters(), adversary.parameters(), inverse.parameters(), strict=True
+    ):
         right = a.grad if name.split(".")[0] == "generator" else b.grad
         assert right.abs().sum() > 0 or "bias" in name, name
         torch.testing.assert_close(p.grad, right, rtol=1e-4, atol=1e-6, msg=name)
@@ -136,7 +168,9 @@ def test_a_simultaneous_update_changes_every_network(variant):
 
 
 def test_a_critic_with_batch_norm_is_used_with_the_statistics_of_the_training_points():
-    """Those of the layer after its first norm's input; 16 batches of 8 of these 128 points are all of them."""
+    """Those of the layer after its first norm's input; 16 batches of 8 of these 128 points are all of
+    them.
+    """
     model, x = make(**SIMULTANEOUS, critic_norm="batch", hidden="16,12", batch_size=8), points(128)
     for _ in range(3):
         model.simultaneous_step(points(8, 1))
@@ -179,7 +213,10 @@ def test_a_step_is_several_updates_of_the_critic_and_one_of_the_generator(points
     assert len(seen) == min(critic_steps, points_given)
     assert torch.equal(torch.cat(seen), x)  # every real point once
     assert set(losses) == {"critic", "penalty", "generator", "z_n", "z_c"}
-    steps = [o.state[o.param_groups[0]["params"][0]]["step"].item() for o in (model.critic_optimizer, model.optimizer)]
+    steps = [
+        o.state[o.param_groups[0]["params"][0]]["step"].item()
+        for o in (model.critic_optimizer, model.optimizer)
+    ]
     assert steps == [len(seen), 1]
 
 
@@ -249,7 +286,9 @@ def test_the_encoder_recovers_the_latents_of_a_toy_generator(toy):
 
 
 def test_every_rule_finds_the_clusters_of_a_toy_generator_under_their_own_numbers(toy):
-    """Also k-means, whose centres are numbered after the one-hots, so that samples of cluster i are assigned to i."""
+    """Also k-means, whose centres are numbered after the one-hots, so that samples of cluster i are assigned
+    to i.
+    """
     model, x, _, clusters = toy
     rules = model.assignments()
     assert list(rules) == ["argmax", "kmeans", "decode", "decode_kmeans", "kmeans_refit"]
@@ -353,7 +392,14 @@ def test_unbounded_vectors_are_generated_without_a_squashing_output():
 
 @pytest.mark.parametrize(
     "override",
-    [{"latent": 0}, {"hidden": ""}, {"channels": "0"}, {"critic_steps": 0}, {"decode_lr": 0}, {"decode_box": -1}],
+    [
+        {"latent": 0},
+        {"hidden": ""},
+        {"channels": "0"},
+        {"critic_steps": 0},
+        {"decode_lr": 0},
+        {"decode_box": -1},
+    ],
 )
 def test_settings_out_of_range(override):
     with pytest.raises(UserError, match=r"at least 1|positive"):

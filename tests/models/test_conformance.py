@@ -1,8 +1,11 @@
-"""What every registered model must do. Runs over all of them at the smoke budget; `pytest --plugin FILE` adds yours."""
+"""What every registered model must do. Runs over all of them at the smoke budget; `pytest --plugin FILE` adds
+yours.
+"""
 
 import hashlib
 import json
 import traceback
+from functools import partial
 
 import numpy as np
 import pytest
@@ -32,7 +35,12 @@ def pytest_generate_tests(metafunc):
         plugins = metafunc.config.getoption("--plugin")
         registry = Registry(plugins)
         registry.require(plugins)
-        cases = [(m, kind) for m in registry.models.values() for kind in DATA if m.skip_reason(DATA[kind][0]) is None]
+        cases = [
+            (m, kind)
+            for m in registry.models.values()
+            for kind in DATA
+            if m.skip_reason(DATA[kind][0]) is None
+        ]
         metafunc.parametrize(("model_class", "kind"), cases, ids=[f"{m.name}-{kind}" for m, kind in cases])
 
 
@@ -86,7 +94,10 @@ def test_assignments_are_distributions_over_the_clusters(trained, model_class, k
 def test_points_are_assigned_one_by_one(trained, model_class, kind):
     model, x, _ = trained(model_class, kind)
     with torch.no_grad():
-        whole, alone = model.log_assign(x).argmax(dim=1), [model.log_assign(p[None]).argmax().item() for p in x[:20]]
+        whole, alone = (
+            model.log_assign(x).argmax(dim=1),
+            [model.log_assign(p[None]).argmax().item() for p in x[:20]],
+        )
     assert whole[:20].tolist() == alone
 
 
@@ -156,7 +167,11 @@ def test_the_abilities_that_it_has(trained, model_class, kind):
 
 def test_the_abilities_that_it_has_not(trained, model_class, kind):
     model, x, _ = trained(model_class, kind)
-    calls = {"embed": lambda: model.embed(x), "reconstruct": lambda: model.reconstruct(x), "sample": lambda: model.sample(3)}
+    calls = {
+        "embed": lambda: model.embed(x),
+        "reconstruct": lambda: model.reconstruct(x),
+        "sample": lambda: model.sample(3),
+    }
     for ability in set(calls) - set(model.abilities()):
         with pytest.raises(Unsupported):
             calls[ability]()
@@ -175,16 +190,27 @@ def test_every_hyper_parameter_is_explained_and_every_preset_is_valid(model_clas
     assert all(meaning for *_, meaning in config.describe(model_class.Config))
     assert model_class.__doc__
     for budget in config.BUDGETS:
-        for name, shape in (("mnist", (1, 28, 28)), ("digits", (1, 8, 8)), ("other", (3, 32, 32)), ("other", (9,))):
+        for name, shape in (
+            ("mnist", (1, 28, 28)),
+            ("digits", (1, 8, 8)),
+            ("other", (3, 32, 32)),
+            ("other", (9,)),
+        ):
             spec = DataSpec(name, shape, (0.0, 1.0) if len(shape) == 3 else None, 1000)
             if model_class.skip_reason(spec) is None:
                 config.resolve(model_class, spec, 10, budget, {})
 
 
-def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_device(model_class, kind, monkeypatch):
-    """Torch's meta device has shapes and no values: `.item()`, `nonzero` or a tensor of the CPU raise there."""
+def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_device(
+    model_class, kind, monkeypatch
+):
+    """Torch's meta device has shapes and no values: `.item()`, `nonzero` or a tensor of the CPU raise
+    there.
+    """
     shape = (1, 28, 28) if kind == "image" else (50,)
-    spec = DataSpec("mnist" if kind == "image" else "other", shape, (0.0, 1.0) if kind == "image" else None, 2000)
+    spec = DataSpec(
+        "mnist" if kind == "image" else "other", shape, (0.0, 1.0) if kind == "image" else None, 2000
+    )
     adam = torch.optim.Adam
     monkeypatch.setattr(torch.optim, "Adam", lambda *a, **more: adam(*a, **{**more, "fused": False}))
     model = model_class(spec, config.resolve(model_class, spec, 10, "paper", {})).to("meta")
@@ -197,7 +223,7 @@ def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_devic
             steps.setdefault((item.name, item.batch_size), item.step)
     model.train()
     for (name, size), step in steps.items():
-        losses = _on_device(f"the step of stage {name}", lambda: step(x[:size]))
+        losses = _on_device(f"the step of stage {name}", partial(step, x[:size]))
         for loss in losses.values():
             assert loss.device.type == "meta"
             assert loss.shape == ()

@@ -1,4 +1,6 @@
-"""Backprop decoding: known latents of known generators, the box, and the batched decoder against a plain loop."""
+"""Backprop decoding: known latents of known generators, the box, and the batched decoder against a plain
+loop.
+"""
 
 import importlib
 
@@ -21,7 +23,9 @@ def linear_generator(seed=0):
 def network_generator():
     """A random network in float64, batch norm in eval mode, one-hots that matter."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(D_N + K, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Linear(32, PIXELS), nn.Sigmoid())
+    net = nn.Sequential(
+        nn.Linear(D_N + K, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Linear(32, PIXELS), nn.Sigmoid()
+    )
     net.double()(torch.randn(100, D_N + K, dtype=torch.float64))  # running averages that are not 0 and 1
     with torch.no_grad():
         net[0].weight *= 2
@@ -52,7 +56,9 @@ def start(seed=2):
 def test_known_latents_are_recovered_with_the_right_one_hot(name, loss):
     generator = GENERATORS[name]()
     z, k, x = truth(generator)
-    found = d.decode(generator, x, *start(), **{**SETTINGS, "loss": d.LOSSES[loss], "steps": 250, "lr": 0.006})
+    found = d.decode(
+        generator, x, *start(), **{**SETTINGS, "loss": d.LOSSES[loss], "steps": 250, "lr": 0.006}
+    )
     assert found.restart.tolist() == k.tolist()
     assert torch.equal(found.z[:, D_N:], z[:, D_N:])
     torch.testing.assert_close(found.z[:, :D_N], z[:, :D_N], atol=0.015, rtol=0)
@@ -119,7 +125,10 @@ def test_latents_never_leave_the_box():
         seen.append(z[:, :D_N].abs().max().item())
         return inner(z)
 
-    z = torch.cat([torch.full((5, D_N), 3.0, dtype=torch.float64), torch.eye(K, dtype=torch.float64)[[0, 1, 2, 3, 0]]], dim=1)
+    z = torch.cat(
+        [torch.full((5, D_N), 3.0, dtype=torch.float64), torch.eye(K, dtype=torch.float64)[[0, 1, 2, 3, 0]]],
+        dim=1,
+    )
     found = d.decode(generator, inner(z), *start(), **{**SETTINGS, "lr": 0.05, "steps": 60})
     assert max(seen) <= 0.6
     assert found.z[:, :D_N].max() == 0.6

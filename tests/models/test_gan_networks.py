@@ -1,4 +1,6 @@
-"""The GANs' shared networks: which layers are normalised, what a conditional generator depends on, odd image sizes."""
+"""The GANs' shared networks: which layers are normalised, what a conditional generator depends on, odd image
+sizes.
+"""
 
 import pytest
 import torch
@@ -20,7 +22,9 @@ def test_where_a_trunk_is_normalised(channels, norm):
     norms = [layer for layer in trunk if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
     assert len(weighted) == len(channels) + 2
     assert all(is_parametrized(layer) == (norm == "spectral") for layer in weighted)
-    assert len(norms) == (len(weighted) - 1 if norm == "batch" else 0)  # none after the layer that sees the image
+    assert len(norms) == (
+        len(weighted) - 1 if norm == "batch" else 0
+    )  # none after the layer that sees the image
     assert not isinstance(trunk[1], (nn.BatchNorm1d, nn.BatchNorm2d))
 
 
@@ -31,7 +35,9 @@ def test_spectral_norm_bounds_every_layer_of_a_trunk():
         trunk(torch.rand(2, 1, 8, 8))
     for layer in trunk.eval():
         if is_parametrized(layer):
-            assert torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() == pytest.approx(1, abs=1e-3)
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() == pytest.approx(
+                1, abs=1e-3
+            )
 
 
 def conditional(channels, shape=(1, 12, 12)):
@@ -44,7 +50,9 @@ def conditional(channels, shape=(1, 12, 12)):
 
 @pytest.mark.parametrize("channels", [(4, 6), ()])
 def test_a_conditional_generator_depends_on_latent_and_class(channels):
-    """In evaluation mode row by row; gradients reach every embedding of a class that is there, and no other."""
+    """In evaluation mode row by row; gradients reach every embedding of a class that is there, and no
+    other.
+    """
     g = conditional(channels)
     z, y = torch.randn(6, 4, dtype=torch.float64, requires_grad=True), torch.tensor([0, 0, 0, 2, 2, 2])
     probe = torch.randn(6, 1, 12, 12, dtype=torch.float64)
@@ -61,7 +69,10 @@ def test_a_conditional_generator_depends_on_latent_and_class(channels):
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 30, 21), (2, 7, 5)])
 def test_generators_make_images_of_any_size(shape):
-    assert conditional((4, 6), shape)(torch.randn(2, 4, dtype=torch.float64), torch.tensor([0, 1])).shape == (2, *shape)
+    assert conditional((4, 6), shape)(torch.randn(2, 4, dtype=torch.float64), torch.tensor([0, 1])).shape == (
+        2,
+        *shape,
+    )
     layers = gan.generator(4, shape, (8,), (4, 6), None)
     assert not any("Norm" in type(layer).__name__ for layer in layers)
     assert nn.Sequential(*layers)(torch.randn(2, 4)).shape == (2, *shape)

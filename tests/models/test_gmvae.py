@@ -1,4 +1,6 @@
-"""GMVAE: every term of its ELBO against independent float64 computations, the limiting cases, the constraint, the modes."""
+"""GMVAE: every term of its ELBO against independent float64 computations, the limiting cases, the constraint,
+the modes.
+"""
 
 import itertools
 import math
@@ -33,7 +35,9 @@ def parts():
 
 def make(spec=IMAGES, k=K, **overrides):
     torch.manual_seed(0)
-    return gmvae.GMVAE(spec, config.resolve(gmvae.GMVAE, spec, k, "smoke", {n: str(v) for n, v in overrides.items()}))
+    return gmvae.GMVAE(
+        spec, config.resolve(gmvae.GMVAE, spec, k, "smoke", {n: str(v) for n, v in overrides.items()})
+    )
 
 
 def divergences(m, l, mu, log_sigma2):
@@ -53,7 +57,9 @@ def test_responsibilities_are_bayes_rule_over_the_components(parts):
     assert found.isfinite().all()
     for i, b in itertools.product(range(M), range(B)):
         log_joint = [
-            multivariate_normal(mu[i, b, k].numpy(), np.diag(log_sigma2[i, b, k].exp().numpy())).logpdf(x[i, b].numpy())
+            multivariate_normal(mu[i, b, k].numpy(), np.diag(log_sigma2[i, b, k].exp().numpy())).logpdf(
+                x[i, b].numpy()
+            )
             for k in range(K)
         ]
         expected = np.array(log_joint) - np.logaddexp.reduce(log_joint)
@@ -97,9 +103,12 @@ def test_likelihoods():
     t = torch.from_numpy
     bernoulli = gmvae.reconstruction_nll(t(logits), t(y), bounded=True).numpy()
     np.testing.assert_allclose(bernoulli, -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1), rtol=1e-12)
-    # a pixel with 16 trials is binomial, up to the logarithm of the number of arrangements, which no parameter changes
+    # a pixel with 16 trials is binomial, up to the logarithm of the number of arrangements, which no
+    # parameter changes
     arrangements = [[math.log(math.comb(16, c)) for c in row] for row in counts]
-    np.testing.assert_allclose(-16 * bernoulli, (binom(16, p).logpmf(counts) - arrangements).sum(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(
+        -16 * bernoulli, (binom(16, p).logpmf(counts) - arrangements).sum(axis=1), rtol=1e-10
+    )
 
     mean, log_var, x = rng.normal(size=(3, B, 6))
     found = gmvae.gaussian_nll(t(np.concatenate([mean, log_var], axis=1)), t(x)).numpy()
@@ -119,10 +128,19 @@ def test_equal_components_give_uniform_responsibilities_and_no_z_prior(parts):
 @pytest.mark.parametrize("k", [1, K])
 @pytest.mark.parametrize("spec", [IMAGES, VECTORS], ids=["image", "vector"])
 def test_the_elbo_is_the_sum_over_samples_points_and_components(spec, k):
-    """All terms, from the networks' outputs on, in plain loops; with K = 1 they are those of a VAE of two levels."""
+    """All terms, from the networks' outputs on, in plain loops; with K = 1 they are those of a VAE of two
+    levels.
+    """
     torch.manual_seed(0)
     settings = gmvae.GMVAE.Config(
-        n_clusters=k, x_dim=J, w_dim=L, hidden=(6,), prior_hidden=5, mc_samples=M, min_information=0, reconstruction_weight=2.0
+        n_clusters=k,
+        x_dim=J,
+        w_dim=L,
+        hidden=(6,),
+        prior_hidden=5,
+        mc_samples=M,
+        min_information=0,
+        reconstruction_weight=2.0,
     )
     model = gmvae.GMVAE(spec, settings).double().eval()
     y = torch.rand(B, *spec.shape, dtype=torch.float64)
@@ -134,7 +152,10 @@ def test_the_elbo_is_the_sum_over_samples_points_and_components(spec, k):
         x_mean, x_log_var, w_mean, w_log_var = model.encode(y)
         expected = dict.fromkeys(found, 0.0)
         for i, b in itertools.product(range(M), range(B)):
-            q_x, q_w = Normal(x_mean[b], (x_log_var[b] / 2).exp()), Normal(w_mean[b], (w_log_var[b] / 2).exp())
+            q_x, q_w = (
+                Normal(x_mean[b], (x_log_var[b] / 2).exp()),
+                Normal(w_mean[b], (w_log_var[b] / 2).exp()),
+            )
             x, w = q_x.loc + q_x.scale * noise_x[i, b], q_w.loc + q_w.scale * noise_w[i, b]
             out, target = model.decoder(x[None])[0], y[b].flatten()
             if spec is IMAGES:
@@ -146,18 +167,24 @@ def test_the_elbo_is_the_sum_over_samples_points_and_components(spec, k):
             r = torch.stack([p.log_prob(x).sum() for p in p_x]).softmax(0)
             standard = Normal(torch.zeros(L).double(), 1.0)
             expected["reconstruction"] -= log_p.item() / (M * B)
-            expected["conditional_prior"] += sum(r[j] * kl_divergence(q_x, p_x[j]).sum() for j in range(k)).item() / (M * B)
+            expected["conditional_prior"] += sum(
+                r[j] * kl_divergence(q_x, p_x[j]).sum() for j in range(k)
+            ).item() / (M * B)
             expected["w_prior"] += kl_divergence(q_w, standard).sum().item() / (M * B)
             expected["z_prior"] += entropy(r.numpy(), np.full(k, 1 / k)) / (M * B)
-    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        expected, rel=1e-9, abs=1e-12
+    )
     if k == 1:
         assert found["z_prior"] == 0
 
 
 def test_the_elbo_bounds_the_evidence():
-    """x and w with one dimension: the evidence and the ELBO with exact q(z | x, w) by integration over a grid.
+    """x and w with one dimension: the evidence and the ELBO with exact q(z | x, w) by integration over a
+    grid.
 
-    The paper takes the responsibilities and the divergence that they weigh at independent x, which loosens the bound.
+    The paper takes the responsibilities and the divergence that they weigh at independent x, which loosens
+    the bound.
     """
     torch.manual_seed(3)
     settings = gmvae.GMVAE.Config(n_clusters=2, x_dim=1, w_dim=1, hidden=(6,), prior_hidden=5)
@@ -179,7 +206,9 @@ def test_the_elbo_bounds_the_evidence():
         x_mean, x_log_var, w_mean, w_log_var = (v.squeeze() for v in model.encode(y))
         log_q = Normal(w_mean, (w_log_var / 2).exp()).log_prob(grid)[:, None]
         log_q = log_q + Normal(x_mean, (x_log_var / 2).exp()).log_prob(grid)
-        assert log_q.exp().sum().item() * run == pytest.approx(1, abs=1e-6)  # the grid is wide and fine enough
+        assert log_q.exp().sum().item() * run == pytest.approx(
+            1, abs=1e-6
+        )  # the grid is wide and fine enough
         exact = (log_q.exp() * (log_joint - log_q)).sum().item() * run
     assert exact < evidence
     assert -nelbo < exact + 0.05  # 0.05: Monte-Carlo error
@@ -245,7 +274,9 @@ def test_gradients_reach_every_parameter_and_training_lowers_the_loss():
     model = make(lr=0.003)
     y = torch.rand(100, 1, 1, 1).expand(100, 1, 4, 4).contiguous()
     first = model.step(y)
-    assert all(p.grad.abs().sum() > 0 for name, p in model.named_parameters() if not name.startswith("trunk.1.bias"))
+    assert all(
+        p.grad.abs().sum() > 0 for name, p in model.named_parameters() if not name.startswith("trunk.1.bias")
+    )
     for _ in range(200):
         last = model.step(y)
     assert last["nelbo"] < first["nelbo"] - 0.5
@@ -274,9 +305,15 @@ def test_the_expected_rule_averages_the_responsibilities_over_the_posterior():
     y = torch.rand(6, 1, 4, 4)
     with torch.no_grad():
         model.prior[2].weight.mul_(5)
-        q = Normal(*(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[:2], strict=True)))
-        s = Normal(*(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[2:], strict=True)))
-        draws = [gmvae.log_responsibilities(q.sample(), *model.components(s.sample())).exp() for _ in range(1000)]
+        q = Normal(
+            *(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[:2], strict=True))
+        )
+        s = Normal(
+            *(f(v) for f, v in zip((torch.clone, lambda l: (l / 2).exp()), model.encode(y)[2:], strict=True))
+        )
+        draws = [
+            gmvae.log_responsibilities(q.sample(), *model.components(s.sample())).exp() for _ in range(1000)
+        ]
         expected = torch.stack(draws).mean(dim=0)
         torch.testing.assert_close(model.log_assign_expected(y).exp(), expected, atol=0.2, rtol=0)
         state = torch.get_rng_state()
@@ -351,7 +388,10 @@ def test_the_five_modes_are_recovered(tmp_path):
         ({"min_information": 1.4}, "min_information is 1.4, expected 0 to log K = 1.386"),
         ({"n_clusters": 1}, "number of clusters is 1, expected at least 2"),
         ({"network": "resnet"}, "expected fc | conv"),
-        ({"network": "conv"}, "network=conv needs images of 28x28 or 32x32, some has shape (1, 4, 4); use network=fc"),
+        (
+            {"network": "conv"},
+            "network=conv needs images of 28x28 or 32x32, some has shape (1, 4, 4); use network=fc",
+        ),
     ],
 )
 def test_bad_input(overrides, message):
@@ -361,5 +401,7 @@ def test_bad_input(overrides, message):
 
 
 def test_vectors_with_the_convolutional_network():
-    with pytest.raises(UserError, match=r"network=conv needs images of 28x28 or 32x32, some has shape \(3,\)"):
+    with pytest.raises(
+        UserError, match=r"network=conv needs images of 28x28 or 32x32, some has shape \(3,\)"
+    ):
         make(VECTORS, network="conv")

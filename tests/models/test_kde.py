@@ -16,7 +16,11 @@ def test_likelihood_under_a_kernel_density_estimate():
     expected = np.log(np.exp(-squares / (2 * 0.3**2)).mean(axis=1) / (2 * np.pi * 0.3**2)).mean()
     assert _kde.log_likelihood(few, kernels, 0.3) == pytest.approx(expected, rel=2e-3)
 
-    x, good, bad = rng.normal(size=(10_000, 2)), rng.normal(size=(5_000, 2)), 0.3 * rng.normal(size=(5_000, 2))
+    x, good, bad = (
+        rng.normal(size=(10_000, 2)),
+        rng.normal(size=(5_000, 2)),
+        0.3 * rng.normal(size=(5_000, 2)),
+    )
     found, worse = _kde.kde_measurements(x, good), _kde.kde_measurements(x, bad)
     truth = -1 - math.log(2 * math.pi)
     assert found["kde_log_likelihood"] == pytest.approx(truth, abs=0.04)

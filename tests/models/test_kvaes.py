@@ -43,7 +43,9 @@ def points(spec=PLANE, n=N):
 
 def test_kl_equals_torch_distributions():
     m, l = torch.randn(K, B, J, dtype=torch.float64), torch.randn(K, B, J, dtype=torch.float64)
-    expected = kl_divergence(Normal(m, (l / 2).exp()), Normal(torch.zeros_like(m), torch.ones_like(m))).sum(dim=2)
+    expected = kl_divergence(Normal(m, (l / 2).exp()), Normal(torch.zeros_like(m), torch.ones_like(m))).sum(
+        dim=2
+    )
     torch.testing.assert_close(kvaes.gaussian_kl(m, l), expected)
 
 
@@ -91,7 +93,10 @@ def test_gradients_reach_what_they_should():
     model, x = make(), points()
     model.share_out(N)
     model.vae_step(model.draw_batches(x))
-    parts = lambda: {n.split(".")[0] for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}  # noqa: E731
+
+    def parts():
+        return {n.split(".")[0] for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+
     assert parts() == {"encoder", "decoder"}
     model.zero_grad()
     model.discriminator_step(x[:B])
@@ -176,7 +181,9 @@ def test_stored_bytes_are_scaled():
     model.share_out(N)
     batch = model.draw_batches(x)
     assert batch.shape == (K, B, 72)
-    assert {tuple(p.tolist()) for p in batch.flatten(0, 1)} <= {tuple(p.tolist()) for p in x.float().div(255).flatten(1)}
+    assert {tuple(p.tolist()) for p in batch.flatten(0, 1)} <= {
+        tuple(p.tolist()) for p in x.float().div(255).flatten(1)
+    }
 
 
 @pytest.mark.parametrize(("min_share", "kept", "active"), [(0, 1, 0.0), (0.5, 2, 1.0)])
@@ -192,7 +199,9 @@ def test_empty_parts_and_load_balancing(min_share, kept, active):
     assert model.active.tolist() == [active, 1, 1]
     assert model.parts[0, : model.sizes[0]].tolist() == list(range(0, N, 3))
     assert model.sizes.tolist() == [20, 20 if min_share else 2, 58]
-    torch.testing.assert_close(model.alpha, torch.tensor([0, 2, 58]) / N)  # the mixture itself is not balanced
+    torch.testing.assert_close(
+        model.alpha, torch.tensor([0, 2, 58]) / N
+    )  # the mixture itself is not balanced
     fixed_logits(model, x, -torch.eye(K)[torch.arange(N) % 3])
     model.reassign(x, 2)
     assert model.active.tolist() == [1, 1, 1]
@@ -224,7 +233,17 @@ def test_new_discriminators_and_a_new_adam():
 def test_the_order_of_training():
     """Steps per stage as the numbers of epochs say: 2 epochs, 60 points, 3 VAEs, batches of 8."""
     plan = list(make(meta_iterations=2).stages(points()))
-    names = ["share out", "pretrain", "vaes", "discriminators", "reassign", "vaes", "reset", "discriminators", "reassign"]
+    names = [
+        "share out",
+        "pretrain",
+        "vaes",
+        "discriminators",
+        "reassign",
+        "vaes",
+        "reset",
+        "discriminators",
+        "reassign",
+    ]
     assert [item.name for item in plan] == names
     steps = {item.name: item.steps for item in plan if isinstance(item, Stage)}
     assert steps == {"pretrain": 15, "vaes": 5, "discriminators": 15}
@@ -241,7 +260,9 @@ def test_few_points_are_trained_on_for_the_least_number_of_steps():
 
 
 def test_the_parts_start_as_the_clusters_of_all_vaes_codes():
-    """Three groups that no single VAE's code tells apart: VAE 0 sees one border between them and VAE 1 the other."""
+    """Three groups that no single VAE's code tells apart: VAE 0 sees one border between them and VAE 1 the
+    other.
+    """
     model, x = make(start="mixture", mixture_fits=5, meta_iterations=1), points()
     assert [item.name for item in model.stages(x)][:4] == ["share out", "pretrain", "mixture", "vaes"]
     group = torch.arange(N) % 3
@@ -249,7 +270,9 @@ def test_the_parts_start_as_the_clusters_of_all_vaes_codes():
 
     class OneBorderEach(nn.Module):
         def forward(self, stack):
-            borders = torch.stack([(stack[0, :, 0] > 0.5).float(), (stack[1, :, 0] > 1.5).float(), torch.zeros(len(stack[2]))])
+            borders = torch.stack(
+                [(stack[0, :, 0] > 0.5).float(), (stack[1, :, 0] > 1.5).float(), torch.zeros(len(stack[2]))]
+            )
             noise = 0.01 * (stack - stack.round())
             return torch.cat([5 * borders[..., None] + noise, torch.zeros_like(noise)], dim=2)
 
@@ -263,7 +286,8 @@ def test_the_parts_start_as_the_clusters_of_all_vaes_codes():
 
 
 def test_k_means_is_a_special_case():
-    """Appendix C of the paper: with a constant encoder without variance, an identity decoder and ideal discriminators every
+    """Appendix C of the paper: with a constant encoder without variance, an identity decoder and ideal
+    discriminators every
     meta-iteration is one of Lloyd's algorithm."""
     variance = 1e-6
     model, x = make(k=K, decoder_variance=variance).double(), points().double()
@@ -277,8 +301,11 @@ def test_k_means_is_a_special_case():
 
     model.encoder, model.decoder = ConstantEncoder(), nn.Identity()
     # D = p_data / (p_data + p_g) with p_g = N(centre, I) and any p_data, so the logit is log p_data - log p_g
-    model.discriminator = Logits(lambda s: s.sin().sum(dim=2) + 0.5 * (s - centres[:, None]).square().sum(dim=2))
-    # one such step goes to the minimum of the squared error and the weak pull of the prior, a quadratic function
+    model.discriminator = Logits(
+        lambda s: s.sin().sum(dim=2) + 0.5 * (s - centres[:, None]).square().sum(dim=2)
+    )
+    # one such step goes to the minimum of the squared error and the weak pull of the prior, a quadratic
+    # function
     model.vae_optimizer = torch.optim.SGD([centres], lr=1 / (1 / variance + 1))
 
     lloyd = centres.detach().numpy().copy()
@@ -321,7 +348,9 @@ def test_samples_come_from_their_vae_by_mixing_weight():
     model = make()
     model.alpha.copy_(torch.tensor([0.2, 0.0, 0.8]))
     offset = torch.tensor([[100.0], [200.0], [300.0]])[:, None]
-    model.decoder = nn.Sequential(model.decoder, Logits(lambda s: s[..., 0] + offset[..., 0]))  # (K, B, 1) near the offsets
+    model.decoder = nn.Sequential(
+        model.decoder, Logits(lambda s: s[..., 0] + offset[..., 0])
+    )  # (K, B, 1) near the offsets
     model.data = DataSpec("some", (1,), None, N)
     with torch.no_grad():
         found = (model.sample(2000) / 100).round().flatten().tolist()
@@ -339,7 +368,14 @@ def test_one_cluster_is_a_plain_vae():
 
 @pytest.mark.parametrize(
     "override",
-    [{"latent": 0}, {"hidden": (5, 0)}, {"meta_iterations": -1}, {"min_share": 1.5}, {"lr": 0}, {"decoder_variance": -1}],
+    [
+        {"latent": 0},
+        {"hidden": (5, 0)},
+        {"meta_iterations": -1},
+        {"min_share": 1.5},
+        {"lr": 0},
+        {"decoder_variance": -1},
+    ],
 )
 def test_settings_out_of_range(override):
     with pytest.raises(UserError, match=next(iter(override))):
@@ -357,7 +393,10 @@ def test_competing_vaes_fit_five_modes_better_than_one_larger_vae(tmp_path):
     dataset = Registry().dataset("modes5", tmp_path)
     spec, x = data_spec(dataset), torch.from_numpy(dataset.x("all"))
     found = []
-    for overrides in ({}, {"n_clusters": "1", "hidden": "150,150", "meta_iterations": "0", "pretrain_epochs": "1.3"}):
+    for overrides in (
+        {},
+        {"n_clusters": "1", "hidden": "150,150", "meta_iterations": "0", "pretrain_epochs": "1.3"},
+    ):
         start(0, "init")
         model = kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, 5, "quick", overrides))
         Trainer(model, x, 0).run()

@@ -46,7 +46,9 @@ def test_posteriors_equal_those_of_scikit_learn():
     reference.weights_, reference.means_ = mixture.weights.numpy(), mixture.means.numpy()
     inverse = np.linalg.inv(mixture.covariances.numpy())
     reference.precisions_cholesky_ = np.linalg.cholesky(inverse)
-    np.testing.assert_allclose(mixture.log_joint(x).softmax(dim=1).numpy(), reference.predict_proba(x.numpy()), atol=1e-9)
+    np.testing.assert_allclose(
+        mixture.log_joint(x).softmax(dim=1).numpy(), reference.predict_proba(x.numpy()), atol=1e-9
+    )
 
 
 def test_the_fit_with_the_highest_score_is_kept(monkeypatch):
@@ -57,7 +59,13 @@ def test_the_fit_with_the_highest_score_is_kept(monkeypatch):
         def fit(self, values):
             super().fit(values)
             q = torch.from_numpy(self.predict_proba(values))
-            fits.append({"likelihood": self.lower_bound_, "information": information(q).item(), "weights": self.weights_})
+            fits.append(
+                {
+                    "likelihood": self.lower_bound_,
+                    "information": information(q).item(),
+                    "weights": self.weights_,
+                }
+            )
             return self
 
     monkeypatch.setattr(_mixture, "GaussianMixture", Watched)

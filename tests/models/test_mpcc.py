@@ -29,12 +29,15 @@ def make(spec=SPEC, budget="paper", **overrides):
     return mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, K, budget, values)).train()
 
 
-# --- the iteration ----------------------------------------------------------------------------------------------------
+# --- the iteration
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def spied(monkeypatch):
-    """A model, and a list of (optimizers, names of parameters that got a gradient, names of parameters that moved)."""
+    """A model, and a list of (optimizers, names of parameters that got a gradient, names of parameters that
+    moved).
+    """
     model = make()
     names = {"generator", "discriminator", "encoder", "prior"}
     optimizers = {getattr(model, f"{name}_optimizer"): name for name in names}
@@ -56,9 +59,13 @@ def spied(monkeypatch):
 
 def test_who_updates_what(spied):
     model, seen = spied
-    with torch.no_grad():  # components as different as in the middle of a run: at first some gradients are nearly nothing
+    with (
+        torch.no_grad()
+    ):  # components as different as in the middle of a run: at first some gradients are nearly nothing
         model.prior.v.copy_(torch.randn(K, J))
-        model.discriminator.head.linear.bias.fill_(3.0)  # real images are beyond the hinge: else this bias has no gradient
+        model.discriminator.head.linear.bias.fill_(
+            3.0
+        )  # real images are beyond the hinge: else this bias has no gradient
     for _ in range(3):
         model.step(torch.rand(32, 1, 8, 8))
     updates = seen[-9:]
@@ -89,11 +96,14 @@ def test_two_prior_updates_share_one_state():
 
 
 def test_the_target_of_the_encoder_is_not_detached():
-    """d/d(mu) of loss II's latent part comes through the drawn z alone: the images are generated without gradient."""
+    """d/d(mu) of loss II's latent part comes through the drawn z alone: the images are generated without
+    gradient.
+    """
     model = make()
     torch.manual_seed(1)
     for _ in range(100):
-        model.encoder_losses()  # the power iterations converge, so that the same draws give the same images below
+        # The power iterations converge, so that the same draws give the same images below.
+        model.encoder_losses()
     torch.manual_seed(1)
     latent, cluster, _ = model.encoder_losses()
     found = torch.autograd.grad(latent, model.prior.mu, retain_graph=True)[0]
@@ -128,7 +138,9 @@ def make_small(networks):
 
 @pytest.mark.parametrize("networks", SMALL_NETWORKS)
 def test_gradients_of_the_small_networks_reach_what_they_should(networks):
-    """Loss I trains G and the mixture, its counterpart D, loss II E, a shared trunk and the mixture: every weight."""
+    """Loss I trains G and the mixture, its counterpart D, loss II E, a shared trunk and the mixture: every
+    weight.
+    """
     model, x = make_small(networks), torch.rand(8, 1, 8, 8)
     with torch.no_grad():
         model.prior.v.copy_(torch.randn(K, J))
@@ -139,7 +151,9 @@ def test_gradients_of_the_small_networks_reach_what_they_should(networks):
         (sum(model.encoder_losses()), of("encoder", "prior")),
     ):
         gradients = torch.autograd.grad(loss, reached)
-        weights = [g for g, p in zip(gradients, reached, strict=True) if p.ndim > 1]  # biases before a batch norm do nothing
+        weights = [
+            g for g, p in zip(gradients, reached, strict=True) if p.ndim > 1
+        ]  # biases before a batch norm do nothing
         assert all(g.abs().sum() > 0 for g in weights)
     trunks = {id(p) for p in model.encoder.trunk.parameters()}
     assert bool(trunks & {id(p) for p in model.discriminator.parameters()}) == (networks == "dcgan")
@@ -158,10 +172,18 @@ def test_real_and_generated_images_have_batch_statistics_of_their_own():
 
 
 def test_the_encoder_is_used_with_the_statistics_of_training_images():
-    model = make(**SMALL_NETWORKS["dcgan"], channels="4,6", hidden="16", d_steps=1, e_steps=1, batch_size=8, standing_passes=4)
+    model = make(
+        **SMALL_NETWORKS["dcgan"],
+        channels="4,6",
+        hidden="16",
+        d_steps=1,
+        e_steps=1,
+        batch_size=8,
+        standing_passes=4,
+    )
     x = torch.rand(32, 1, 8, 8)  # all of them
     model.step(x[:8])
-    (_, once) = model.stages(x)
+    _, once = model.stages(x)
     once.run()
     trunk = model.encoder.trunk
     norm, before = trunk[3], trunk[:3]
@@ -193,9 +215,20 @@ def test_small_data_are_not_passed_over_too_often():
 
 
 class NoSynchronisation(TorchDispatchMode):
-    """Fails on operations that would make the host wait for the device, and so cannot be captured as a CUDA graph."""
+    """Fails on operations that would make the host wait for the device, and so cannot be captured as a CUDA
+    graph.
+    """
 
-    FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique", "_unique2", "item")
+    FORBIDDEN = (
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "is_nonzero",
+        "equal",
+        "unique",
+        "_unique2",
+        "item",
+    )
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
@@ -211,7 +244,7 @@ class NoSynchronisation(TorchDispatchMode):
 @pytest.mark.parametrize("kind", ["split", "shared", "embedding", *SMALL_NETWORKS])
 def test_the_iteration_never_waits_for_the_device(kind):
     model, x = make_small(kind) if kind in SMALL_NETWORKS else make(delivery=kind), torch.rand(32, 1, 8, 8)
-    (train, _) = model.stages(x)
+    train, _ = model.stages(x)
     train.step(x)  # the optimizers make their states in their first step
     with NoSynchronisation() as seen:
         train.step(x)
@@ -246,24 +279,31 @@ def test_which_generator_reconstructs():
         m = model.embed(x)
         generator = model.ema_generator if choice else model.generator
         expected = model.resize.back(generator(m, model.log_assign(x).argmax(1)))
-        other = model.resize.back((model.generator if choice else model.ema_generator)(m, model.log_assign(x).argmax(1)))
+        other = model.resize.back(
+            (model.generator if choice else model.ema_generator)(m, model.log_assign(x).argmax(1))
+        )
         torch.testing.assert_close(model.reconstruct(x), expected)
         assert not torch.allclose(expected, other)
 
 
 def test_which_variance_classifies():
-    """The choice "exact" is Bayes' rule for the distribution that z is drawn from; "released" has e^v + sigma^2."""
+    """The choice "exact" is Bayes' rule for the distribution that z is drawn from; "released" has e^v +
+    sigma^2.
+    """
     z = 2 * torch.randn(50, J)
     for choice in ("released", "exact"):
         model = make(posterior_variance=choice)
         with torch.no_grad():
             model.prior.v.copy_(torch.randn(K, J))
             std = model.prior.std() if choice == "exact" else (model.prior.v.exp() + 0.25).sqrt()
-            joint = torch.stack([Normal(model.prior.mu[k], std[k]).log_prob(z).sum(1) for k in range(K)], dim=1)
+            joint = torch.stack(
+                [Normal(model.prior.mu[k], std[k]).log_prob(z).sum(1) for k in range(K)], dim=1
+            )
             torch.testing.assert_close(model.log_posterior(z), joint.log_softmax(1), atol=1e-4, rtol=1e-4)
 
 
-# --- images -----------------------------------------------------------------------------------------------------------
+# --- images
+# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("pixels", "size"), [(28, 32), (8, 16), (8, 8), (32, 32), (28, 16)])
@@ -313,11 +353,14 @@ def test_settings_out_of_range(override, message):
         make(**override)
 
 
-# --- whole runs -------------------------------------------------------------------------------------------------------
+# --- whole runs
+# -------------------------------------------------------------------------------------------------------
 
 
 def patches(n_per_cluster):
-    """Three clusters of 8x8 images: a bright patch in one of three corners, of varying brightness, and noise."""
+    """Three clusters of 8x8 images: a bright patch in one of three corners, of varying brightness, and
+    noise.
+    """
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(3), n_per_cluster)
     x = rng.uniform(0, 0.1, size=(len(y), 1, 8, 8))
@@ -334,7 +377,9 @@ def test_well_separated_clusters_are_recovered():
     start(0, "init")
     values = {**SMALL, "iterations": 500, "d_steps": 1, "e_steps": 1, "width": 2, "batch_size": 32}
     values |= {"lr": 2e-3, "d_lr": 2e-3, "e_lr": 2e-3, "prior_lr": 1e-2, "ema_decay": 0.9, "ema_start": 0}
-    model = mpcc.MPCC(spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()}))
+    model = mpcc.MPCC(
+        spec, config.resolve(mpcc.MPCC, spec, 3, "paper", {k: str(v) for k, v in values.items()})
+    )
     Trainer(model, x, seed=0).run()
     model.eval()
     with torch.no_grad():

@@ -15,7 +15,13 @@ from benchmark.models import mpcc
 
 B, K, J = 7, 4, 6
 # (K, J, values of an image) of the paper's data sets
-MNIST, FASHION, OMNIGLOT, CIFAR10, CIFAR20 = (10, 24, 1024), (10, 16, 1024), (100, 24, 1024), (10, 128, 3072), (20, 128, 3072)
+MNIST, FASHION, OMNIGLOT, CIFAR10, CIFAR20 = (
+    (10, 24, 1024),
+    (10, 16, 1024),
+    (100, 24, 1024),
+    (10, 128, 3072),
+    (20, 128, 3072),
+)
 
 
 @pytest.fixture
@@ -25,12 +31,15 @@ def normal():
     return lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
 
 
-# --- the numbers of the released configuration at initialisation ------------------------------------------------------
+# --- the numbers of the released configuration at initialisation
+# ------------------------------------------------------
 
 
 @pytest.mark.parametrize(("k", "j", "_"), [MNIST, FASHION, OMNIGLOT, CIFAR10, CIFAR20])
 def test_entropy_loss_at_initialisation(k, j, _):
-    assert 0.01 * mpcc.negative_entropy(mpcc.Mixture(k, j, 0.5).v).item() == pytest.approx(-0.0191894, abs=1e-7)
+    assert 0.01 * mpcc.negative_entropy(mpcc.Mixture(k, j, 0.5).v).item() == pytest.approx(
+        -0.0191894, abs=1e-7
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,13 @@ def test_latent_loss_of_three_encoders(case, perfect, prior, best):
 
 @pytest.mark.parametrize(
     ("case", "loss", "accuracy"),
-    [(MNIST, 2.233, 0.19), (FASHION, 2.234, 0.19), (CIFAR10, 2.238, 0.19), (CIFAR20, 2.920, 0.111), (OMNIGLOT, 4.593, 0.017)],
+    [
+        (MNIST, 2.233, 0.19),
+        (FASHION, 2.234, 0.19),
+        (CIFAR10, 2.238, 0.19),
+        (CIFAR20, 2.920, 0.111),
+        (OMNIGLOT, 4.593, 0.017),
+    ],
 )
 def test_classification_loss_at_initialisation(case, loss, accuracy):
     torch.manual_seed(0)
@@ -66,7 +81,9 @@ def test_classification_loss_at_initialisation(case, loss, accuracy):
     mixture = mpcc.Mixture(k, j, 0.5)
     with torch.no_grad():
         z, y = mixture.sample(20_000)
-        log_q = torch.cat([mpcc.mixture_log_posterior(part, mixture.mu, mixture.v.exp() + 0.25) for part in z.split(2000)])
+        log_q = torch.cat(
+            [mpcc.mixture_log_posterior(part, mixture.mu, mixture.v.exp() + 0.25) for part in z.split(2000)]
+        )
     assert F.nll_loss(log_q, y).item() == pytest.approx(loss, abs=0.02)
     assert (log_q.argmax(dim=1) == y).float().mean().item() == pytest.approx(accuracy, abs=0.012)
 
@@ -81,15 +98,24 @@ def test_mixture_at_initialisation():
 
 
 def test_parameter_counts_printed_for_cifar10():
-    """They leave out gain and bias of the last batch normalisation and include a class embedding that D never uses."""
-    settings = config.resolve(mpcc.MPCC, DataSpec("cifar10", (3, 32, 32), (0.0, 1.0), 50_000), 10, "paper", {})
+    """They leave out gain and bias of the last batch normalisation and include a class embedding that D never
+    uses.
+    """
+    settings = config.resolve(
+        mpcc.MPCC, DataSpec("cifar10", (3, 32, 32), (0.0, 1.0), 50_000), 10, "paper", {}
+    )
     model = mpcc.MPCC(DataSpec("cifar10", (3, 32, 32), (0.0, 1.0), 50_000), settings)
     count = lambda network: sum(p.numel() for p in network.parameters())  # noqa: E731
     assert count(model.generator) == 9_360_131 + 2 * 384
     assert count(model.discriminator) == 9_456_769 - 10 * 384
     assert count(model.encoder) == 17_615_872
     assert len(model.discriminator.trunk) == 3
-    assert [b.halve for b in [*model.discriminator.trunk, model.discriminator.head.block]] == [True, True, False, False]
+    assert [b.halve for b in [*model.discriminator.trunk, model.discriminator.head.block]] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert [b.halve for b in model.encoder.head.blocks] == [False, True, True]
 
 
@@ -114,7 +140,8 @@ def test_presets_of_the_paper(name, shape, expected):
     assert (c.batch_size, c.d_steps, c.e_steps, c.image_size, c.map_size) == (50, 4, 4, 32, 8)
 
 
-# --- losses -----------------------------------------------------------------------------------------------------------
+# --- losses
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_latent_loss_is_a_gaussian_log_likelihood(normal):
@@ -127,7 +154,9 @@ def test_latent_loss_is_a_gaussian_log_likelihood(normal):
 
 def test_negative_entropy(normal):
     v = normal(K, J)
-    torch.testing.assert_close(mpcc.negative_entropy(v), -Normal(torch.zeros_like(v), (0.5 * v).exp()).entropy().mean())
+    torch.testing.assert_close(
+        mpcc.negative_entropy(v), -Normal(torch.zeros_like(v), (0.5 * v).exp()).entropy().mean()
+    )
 
 
 def test_posterior_equals_that_of_scikit_learn(normal):

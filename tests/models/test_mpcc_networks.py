@@ -1,4 +1,6 @@
-"""The networks of MPCC: spectral norm, conditional batch norm, blocks, where the latent goes, standing statistics."""
+"""The networks of MPCC: spectral norm, conditional batch norm, blocks, where the latent goes, standing
+statistics.
+"""
 
 import pytest
 import torch
@@ -19,7 +21,10 @@ def normal():
 
 def test_spectral_norm_finds_the_largest_singular_value():
     torch.manual_seed(0)
-    for layer, x in ((networks.SNConv2d(3, 8), torch.rand(2, 3, 8, 8)), (networks.SNLinear(12, 5), torch.rand(2, 12))):
+    for layer, x in (
+        (networks.SNConv2d(3, 8), torch.rand(2, 3, 8, 8)),
+        (networks.SNLinear(12, 5), torch.rand(2, 12)),
+    ):
         for _ in range(200):
             layer(x)
         largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0].item()
@@ -30,7 +35,9 @@ def test_conditional_batch_norm():
     torch.manual_seed(0)
     norm = gan.ConditionalBatchNorm(3, lambda: torch.nn.Linear(2, 3))
     h, u = 5 + 2 * torch.randn(20, 3, 4, 4), torch.randn(20, 2)
-    standard = (h - h.mean((0, 2, 3), keepdim=True)) / (h.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt()
+    standard = (h - h.mean((0, 2, 3), keepdim=True)) / (
+        h.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5
+    ).sqrt()
     expected = standard * (1 + norm.gain(u))[:, :, None, None] + norm.bias(u)[:, :, None, None]
     torch.testing.assert_close(norm(h, u), expected, atol=1e-5, rtol=1e-5)
     flat = gan.ConditionalBatchNorm(3, lambda: torch.nn.Linear(2, 3), torch.nn.BatchNorm1d)
@@ -42,12 +49,16 @@ def test_conditional_batch_norm():
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
 def test_blocks_in_the_order_of_the_paper(upsampling):
-    """The blocks move pooling and interpolation past 1x1 convolutions, which is cheaper and must change nothing."""
+    """The blocks move pooling and interpolation past 1x1 convolutions, which is cheaper and must change
+    nothing.
+    """
     torch.manual_seed(0)
     block = networks.GeneratorBlock(6, lambda: torch.nn.Linear(2, 6), upsampling).eval()
     h, u = torch.randn(3, 6, 4, 4), torch.randn(3, 2)
     up = lambda t: F.interpolate(t, scale_factor=2, mode=upsampling)  # noqa: E731
-    expected = block.conv2(block.norm2(block.conv1(up(block.norm1(h, u).relu())), u).relu()) + block.shortcut(up(h))
+    expected = block.conv2(block.norm2(block.conv1(up(block.norm1(h, u).relu())), u).relu()) + block.shortcut(
+        up(h)
+    )
     torch.testing.assert_close(block(h, u), expected, atol=1e-5, rtol=1e-5)
     block = networks.DiscriminatorBlock(6, 6, halve=True).eval()
     pool = lambda t: F.avg_pool2d(t, 2)  # noqa: E731
@@ -57,7 +68,9 @@ def test_blocks_in_the_order_of_the_paper(upsampling):
     torch.testing.assert_close(plain(h), plain.conv2(plain.conv1(h.relu()).relu()) + h)
 
 
-@pytest.mark.parametrize(("delivery", "inputs"), [("split", 24 + 8), ("shared", 24 + 24), ("embedding", None)])
+@pytest.mark.parametrize(
+    ("delivery", "inputs"), [("split", 24 + 8), ("shared", 24 + 24), ("embedding", None)]
+)
 def test_where_the_latent_goes(delivery, inputs):
     """At 16 x 16 pixels there are two blocks: three chunks of z. What must not matter does not."""
     torch.manual_seed(0)

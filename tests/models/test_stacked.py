@@ -31,7 +31,12 @@ def unstacked(stack, j):
                 copy = nn.Conv2d(channels(layer.in_channels), channels(layer.out_channels), 4, 2, 1)
             else:
                 copy = nn.ConvTranspose2d(
-                    channels(layer.in_channels), channels(layer.out_channels), 4, 2, 1, output_padding=layer.output_padding
+                    channels(layer.in_channels),
+                    channels(layer.out_channels),
+                    4,
+                    2,
+                    1,
+                    output_padding=layer.output_padding,
                 )
             values = {n: p.chunk(K)[j] for n, p in layer.named_parameters()}
         elif name == "ToChannels":
@@ -49,12 +54,16 @@ def unstacked(stack, j):
 
 @pytest.mark.parametrize("spec", [PLANE, IMAGES], ids=["linear", "convolutional"])
 def test_three_batched_steps_equal_a_loop_over_the_networks(spec):
-    """Values of losses, weights after steps of Adam, running statistics; with 9x8 images, so that a size is odd."""
+    """Values of losses, weights after steps of Adam, running statistics; with 9x8 images, so that a size is
+    odd.
+    """
     filters = {"filters": "4,8,8", "discriminator_filters": "4,8"} if spec is IMAGES else {}
     settings = {"latent": str(J), "batch_size": str(B), "hidden": "5,6", "lr": "0.01", **filters}
     torch.manual_seed(0)
     model = kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, K, "smoke", settings)).double().train()
-    model.vae_optimizer = torch.optim.Adam([*model.encoder.parameters(), *model.decoder.parameters()], 0.01, (0.5, 0.999))
+    model.vae_optimizer = torch.optim.Adam(
+        [*model.encoder.parameters(), *model.decoder.parameters()], 0.01, (0.5, 0.999)
+    )
     loops = [(unstacked(model.encoder, j), unstacked(model.decoder, j)) for j in range(K)]
     critics = [unstacked(model.discriminator, j) for j in range(K)]
     adams = [torch.optim.Adam([*e.parameters(), *d.parameters()], 0.01, (0.5, 0.999)) for e, d in loops]
@@ -96,5 +105,11 @@ def test_networks_of_a_stack_start_like_torch_layers_and_differ():
 
 def test_as_many_convolutions_as_leave_a_pixel():
     shapes = _stacked.conv_shapes
-    assert shapes((1, 28, 28), (8, 16, 32, 64)) == [(1, 28, 28), (8, 14, 14), (16, 7, 7), (32, 3, 3), (64, 1, 1)]
+    assert shapes((1, 28, 28), (8, 16, 32, 64)) == [
+        (1, 28, 28),
+        (8, 14, 14),
+        (16, 7, 7),
+        (32, 3, 3),
+        (64, 1, 1),
+    ]
     assert shapes((3, 9, 8), (8, 16, 32, 64)) == [(3, 9, 8), (8, 4, 4), (16, 2, 2), (32, 1, 1)]

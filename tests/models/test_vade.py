@@ -1,4 +1,6 @@
-"""VaDE: every term of its ELBO against independent float64 computations, and its parts against scikit-learn."""
+"""VaDE: every term of its ELBO against independent float64 computations, and its parts against
+scikit-learn.
+"""
 
 import math
 
@@ -56,7 +58,12 @@ def test_kl_equals_the_sum_of_textbook_divergences(parts):
 def test_kl_against_numerical_integration():
     """One dimension, one point: the integral of q(z) q(c) log [q(z) q(c) / p(z, c)] on a fine grid."""
     m, l = 0.3, -0.4
-    pi, u, lam, gamma = np.array([0.3, 0.7]), np.array([-1.0, 0.8]), np.array([0.5, 1.7]), np.array([0.6, 0.4])
+    pi, u, lam, gamma = (
+        np.array([0.3, 0.7]),
+        np.array([-1.0, 0.8]),
+        np.array([0.5, 1.7]),
+        np.array([0.6, 0.4]),
+    )
     z = np.linspace(-15, 15, 200_001)
     q = np.exp(-((z - m) ** 2) / (2 * np.exp(l))) / np.sqrt(2 * np.pi * np.exp(l))
     expected = 0.0
@@ -64,13 +71,18 @@ def test_kl_against_numerical_integration():
         log_p = np.log(pi[c]) - 0.5 * np.log(2 * np.pi * lam[c]) - (z - u[c]) ** 2 / (2 * lam[c])
         expected += gamma[c] * np.trapezoid(q * (np.log(q + 1e-300) + np.log(gamma[c]) - log_p), z)
     t = lambda a: torch.tensor(a, dtype=torch.float64)  # noqa: E731
-    found = vade.mixture_kl(t([[m]]), t([[l]]), t(gamma[None]).log(), t(pi).log(), t(u[:, None]), t(np.log(lam)[:, None]))
+    found = vade.mixture_kl(
+        t([[m]]), t([[l]]), t(gamma[None]).log(), t(pi).log(), t(u[:, None]), t(np.log(lam)[:, None])
+    )
     assert found.item() == pytest.approx(expected, rel=1e-8)
 
 
 def test_equal_components_leave_the_divergence_of_a_plain_vae(parts):
     """Anchor: gamma = pi exactly, and with u = 0, lambda = 1 the KL is 1/2 sum (e^l + m^2 - 1 - l)."""
-    zeros, log_pi = torch.zeros(K, J, dtype=torch.float64), torch.full((K,), -math.log(K), dtype=torch.float64)
+    zeros, log_pi = (
+        torch.zeros(K, J, dtype=torch.float64),
+        torch.full((K,), -math.log(K), dtype=torch.float64),
+    )
     log_gamma = vade.mixture_log_joint(parts["m"], log_pi, zeros, zeros).log_softmax(dim=1)
     torch.testing.assert_close(log_gamma, log_pi.expand(B, K))
     m, l = parts["m"], parts["l"]
@@ -79,7 +91,9 @@ def test_equal_components_leave_the_divergence_of_a_plain_vae(parts):
 
 
 def test_responsibilities_minimise_the_cluster_terms(parts):
-    """Anchor: -sum gamma log(pi N) + sum gamma log gamma is least at the posterior, where it is -log sum_c pi_c N."""
+    """Anchor: -sum gamma log(pi N) + sum gamma log gamma is least at the posterior, where it is -log sum_c
+    pi_c N.
+    """
     joint = vade.mixture_log_joint(parts["m"], parts["log_pi"], parts["u"], parts["log_lambda"])
     value = lambda log_gamma: (log_gamma.exp() * (log_gamma - joint)).sum(dim=1)  # noqa: E731
     best = value(joint.log_softmax(dim=1))
@@ -104,7 +118,9 @@ def test_responsibilities_equal_those_of_scikit_learn():
     mixture = GaussianMixture(3, covariance_type="diag", random_state=0).fit(points)
     far = np.concatenate([points, [[40.0, -35.0], [300.0, 10.0]]])
     t = lambda a: torch.from_numpy(np.asarray(a))  # noqa: E731
-    joint = vade.mixture_log_joint(t(far), t(mixture.weights_).log(), t(mixture.means_), t(mixture.covariances_).log())
+    joint = vade.mixture_log_joint(
+        t(far), t(mixture.weights_).log(), t(mixture.means_), t(mixture.covariances_).log()
+    )
     np.testing.assert_allclose(joint.softmax(dim=1).numpy(), mixture.predict_proba(far), atol=1e-9)
 
 
@@ -114,13 +130,22 @@ def test_reconstruction_terms():
     mean = 1 / (1 + np.exp(-output))
     bernoulli = -(x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(axis=1)
     t = torch.from_numpy
-    np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=True).numpy(), bernoulli, rtol=1e-12)
-    gaussian = [-multivariate_normal(o, np.eye(6)).logpdf(p) - 3 * np.log(2 * np.pi) for o, p in zip(output, x, strict=True)]
-    np.testing.assert_allclose(vade.reconstruction_nll(t(output), t(x), bounded=False).numpy(), gaussian, rtol=1e-12)
+    np.testing.assert_allclose(
+        vade.reconstruction_nll(t(output), t(x), bounded=True).numpy(), bernoulli, rtol=1e-12
+    )
+    gaussian = [
+        -multivariate_normal(o, np.eye(6)).logpdf(p) - 3 * np.log(2 * np.pi)
+        for o, p in zip(output, x, strict=True)
+    ]
+    np.testing.assert_allclose(
+        vade.reconstruction_nll(t(output), t(x), bounded=False).numpy(), gaussian, rtol=1e-12
+    )
 
 
 def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
-    """Codes in groups far apart, each with correlated axes: the mixture must find the moments of the groups."""
+    """Codes in groups far apart, each with correlated axes: the mixture must find the moments of the
+    groups.
+    """
     model = make(whiten=False)
     rng = np.random.default_rng(0)
     sizes = 100 * (1 + np.arange(K))
@@ -132,7 +157,9 @@ def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     order = model.u.mean(dim=1).argsort()
     np.testing.assert_allclose(model.pi_logits.softmax(0)[order].detach(), sizes / sizes.sum(), rtol=1e-4)
     np.testing.assert_allclose(model.u[order].detach(), [g.mean(0) for g in groups], atol=1e-3)
-    np.testing.assert_allclose(model.log_lambda[order].exp().detach(), [g.var(0) + 1e-3 for g in groups], rtol=1e-3)
+    np.testing.assert_allclose(
+        model.log_lambda[order].exp().detach(), [g.var(0) + 1e-3 for g in groups], rtol=1e-3
+    )
 
 
 def test_whitening_changes_neither_the_autoencoder_nor_the_clusters_and_makes_these_round():
@@ -228,7 +255,9 @@ def test_shares_and_numbers_out_of_range(override):
         make(**override)
 
 
-@pytest.mark.parametrize("override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}])
+@pytest.mark.parametrize(
+    "override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}]
+)
 def test_sizes_out_of_range(override):
     with pytest.raises(UserError, match="must be at least 1"):
         make(**override)

@@ -9,7 +9,10 @@ from benchmark.registry import Registry
 
 pytestmark = pytest.mark.perf
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+]
 DECODED = 256
 # Adam steps of each of the 10 restarts. Each costs the same; the paper has 5000.
 STEPS = {"cpu": 1, "cuda": 200}
@@ -51,7 +54,9 @@ def test_quick_iteration(benchmark, name, simultaneous):
     model_class, size = Registry().model("clustergan"), {"digits": 8, "mnist": 28}[name]
     spec = DataSpec(name, (1, size, size), (0.0, 1.0), 60_000)
     torch.manual_seed(0)
-    model = model_class(spec, config.resolve(model_class, spec, 10, "quick", {"simultaneous": str(simultaneous)})).train()
+    model = model_class(
+        spec, config.resolve(model_class, spec, 10, "quick", {"simultaneous": str(simultaneous)})
+    ).train()
     x = torch.rand(model.config.batch_size, *spec.shape)
     step = model.simultaneous_step if simultaneous else model.step
     benchmark.extra_info["threads"] = torch.get_num_threads()

@@ -1,5 +1,6 @@
-"""Images a second: the FID network beside the published module, on the same images; the classifier of FID-clf; the
-distance."""
+"""Images a second: the FID network beside the published module, on the same images; the classifier of
+FID-clf; the distance.
+"""
 
 import zipfile
 
@@ -55,5 +56,7 @@ def test_moments_of_10000_images_by_the_classifier(benchmark):
 @pytest.mark.parametrize("n", [1_500, 10_000], ids=["singular", "regular"])
 def test_distance_of_2048_features(benchmark, n):
     """At most 5 s on two cores."""
-    a, b = (Moments(n, x.mean(axis=0), np.cov(x.T)) for x in np.random.default_rng(0).normal(size=(2, n, 2048)))
+    a, b = (
+        Moments(n, x.mean(axis=0), np.cov(x.T)) for x in np.random.default_rng(0).normal(size=(2, n, 2048))
+    )
     benchmark.pedantic(frechet_distance, (a, b), rounds=3)

@@ -1,4 +1,6 @@
-"""Time of kVAEs: one step of the VAEs and of the discriminators at the paper's sizes, and the stack against a loop over K."""
+"""Time of kVAEs: one step of the VAEs and of the discriminators at the paper's sizes, and the stack against a
+loop over K.
+"""
 
 import pytest
 import torch
@@ -9,14 +11,19 @@ from benchmark.registry import Registry
 
 pytestmark = pytest.mark.perf
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+]
 PLANE, MNIST = DataSpec("modes9", (2,), None, 64_000), DataSpec("mnist", (1, 28, 28), (0.0, 1.0), 1_000)
 
 
 def make(spec, k, device):
     model_class = Registry().model("kvaes")
     torch.manual_seed(0)
-    model = model_class(spec, config.resolve(model_class, spec, 9, "paper", {"n_clusters": str(k)})).to(device)
+    model = model_class(spec, config.resolve(model_class, spec, 9, "paper", {"n_clusters": str(k)})).to(
+        device
+    )
     x = torch.rand(spec.n, *spec.shape, device=device)
     model.share_out(spec.n)
     return model, x
@@ -39,7 +46,10 @@ def synchronised(function):
 def test_step(benchmark, spec, k, networks, device):
     model, x = make(spec, k, device)
     batch = x[: model.config.batch_size]
-    step = {"vaes": lambda: model.vae_step(model.draw_batches(x)), "discriminators": lambda: model.discriminator_step(batch)}
+    step = {
+        "vaes": lambda: model.vae_step(model.draw_batches(x)),
+        "discriminators": lambda: model.discriminator_step(batch),
+    }
     benchmark.extra_info["threads"] = torch.get_num_threads()
     rounds = 30 if spec is PLANE else 2
     benchmark.pedantic(synchronised(step[networks]), rounds=rounds, iterations=1, warmup_rounds=1)

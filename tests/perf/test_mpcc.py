@@ -39,7 +39,11 @@ def test_iteration(benchmark, name, budget, device):
     model_class = Registry().model("mpcc")
     spec = DataSpec(name, SHAPES[name], (0.0, 1.0), 60_000)
     torch.manual_seed(0)
-    model = model_class(spec, config.resolve(model_class, spec, 100 if name == "omniglot" else 10, budget, {})).to(device).train()
+    model = (
+        model_class(spec, config.resolve(model_class, spec, 100 if name == "omniglot" else 10, budget, {}))
+        .to(device)
+        .train()
+    )
     (stage,) = [item for item in model.stages(torch.zeros(0)) if item.name == "train"]
     x = torch.rand(stage.batch_size, *spec.shape, device=device)
 

@@ -1,6 +1,8 @@
-"""Time of a forward and backward pass through three layers: plain, and with torch's spectral norm, which MPCC's and
-ClusterGAN's critics use. A hand-written autograd function in its place was not faster (5.7 and 5.8 ms in the fully
-connected case on one busy core, 2.8 ms without; 430 and 419 ms in the convolutional one), and is gone."""
+"""Time of a forward and backward pass through three layers: plain, and with torch's spectral norm, which
+MPCC's and ClusterGAN's critics use. A hand-written autograd function in its place was not faster (5.7 and 5.8
+ms in the fully connected case on one busy core, 2.8 ms without; 430 and 419 ms in the convolutional one), and
+is gone.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""Time of planning 10,000 runs and of reading 10,000 records, which every command about a large campaign waits for."""
+"""Time of planning 10,000 runs and of reading 10,000 records, which every command about a large campaign
+waits for.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ pytestmark = pytest.mark.perf
 
 RUNS = 10_000
 CONFUSION = np.arange(100).reshape(10, 10).tolist()
-METRICS = {"n": 10_000, "accuracy": 0.9, "nmi": 0.9, "ari": 0.9, "confusion": CONFUSION, "cluster_sizes": [1000] * 10}
+METRICS = {
+    "n": 10_000,
+    "accuracy": 0.9,
+    "nmi": 0.9,
+    "ari": 0.9,
+    "confusion": CONFUSION,
+    "cluster_sizes": [1000] * 10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +30,12 @@ def campaign(tmp_path_factory):
     made = plan(Request("digits", ("kmeans", "vade"), seeds=RUNS // 2, device="cpu"))
     for run in made.runs:
         rules = {"default": METRICS, "mean": METRICS}
-        record = run.record("ok", metrics={"train": rules, "test": rules}, seconds={"train": 1.0}, provenance={"host": "node1"})
+        record = run.record(
+            "ok",
+            metrics={"train": rules, "test": rules},
+            seconds={"train": 1.0},
+            provenance={"host": "node1"},
+        )
         write_record(run.folder(results), record)
     return results, made
 

@@ -11,7 +11,10 @@ from benchmark.running.train import Trainer
 pytestmark = pytest.mark.perf
 
 N = 60_000
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))]
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
+]
 
 
 @pytest.fixture(params=DEVICES)
