@@ -29,14 +29,15 @@ def write(
 
     Args:
         x: all stored training points, on the model's device.
-        log_q: {split: (N, K)} of the model's first assignment rule.
+        log_q: {split: (N, K)} of the model's first assignment rule; empty leaves the clusters' shares out.
         curves: rows of the Trainer.
     """
     _assignments(folder / "assignments.csv", log_q)
     _curves(folder / "curves.csv", curves)
     if "embed" in model.abilities():
         _embedding(folder / "embedding.npz", model, x)
-    _pictures(folder, model, x, _shares(next(iter(log_q.values()))), curves, seed)
+    shares = _shares(next(iter(log_q.values()))) if log_q else []
+    _pictures(folder, model, x, shares, curves, seed)
 
 
 def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
