@@ -92,14 +92,16 @@ def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelC
 
 
 def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
-    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's
-    line.
+    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's line,
+    or on the line above it.
     """
     comments: dict[str, str] = {}
     for cls in reversed(config.__mro__[:-1]):
+        above = ""
         for line in inspect.getsource(cls).splitlines():
-            if match := re.match(r"\s*(\w+)\s*:[^#]*#\s*(.*)", line):
-                comments[match[1]] = match[2]
+            if match := re.match(r"\s*(\w+)\s*:[^#]*?(?:#\s*(.*))?$", line):
+                comments[match[1]] = match[2] or above
+            above = line.strip().removeprefix("# ") if line.strip().startswith("# ") else ""
     rows = []
     hints = typing.get_type_hints(config)
     for field in dataclasses.fields(config):

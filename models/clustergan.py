@@ -98,37 +98,28 @@ class ClusterGAN(LatentGAN):
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = (
-            "clustergan"  # which of the paper's GANs
-        )
-        loss: AdversarialLoss = (
-            "wgan-gp"  # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
-        )
+        # which of the paper's GANs
+        variant: Literal["clustergan", "infogan", "wgan_onehot", "wgan_normal"] = "clustergan"
+        # with a gradient penalty; nonsaturating is the paper's "vanilla GAN"
+        loss: AdversarialLoss = "wgan-gp"
         latent: int = 30  # d_n, dimension of z_n
-        sigma: float | None = (
-            None  # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
-        )
+        # standard deviation of z_n; none: 0.1, but 1 for infogan and 0.15 for wgan_normal
+        sigma: float | None = None
         beta_n: float = 10.0  # weight of the mean squared error of z_n; 0 also takes z_n out of the codes
         beta_c: float = 10.0  # weight of the cross-entropy of z_c
         penalty: float = 10.0  # weight of the gradient penalty
-        penalty_per_batch: bool = (
-            False  # one interpolation coefficient per batch, as released, not one per sample
-        )
-        channels: tuple[int, ...] = (
-            64,
-            128,
-        )  # of the convolutions of image networks, each halves the image; empty: none
+        # one interpolation coefficient per batch, as released, not one per sample
+        penalty_per_batch: bool = False
+        # of the convolutions of image networks, each halves the image; empty: none
+        channels: tuple[int, ...] = (64, 128)
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
-        critic_norm: CriticNorm = (
-            "none"  # in the critic's trunk: batch or spectral norm, which take the penalty's place
-        )
-        share_trunk: bool = (
-            False  # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
-        )
-        simultaneous: bool = (
-            False  # one update of all networks on the same images, in place of one after the other
-        )
+        # in the critic's trunk: batch or spectral norm, which take the penalty's place
+        critic_norm: CriticNorm = "none"
+        # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
+        share_trunk: bool = False
+        # one update of all networks on the same images, in place of one after the other
+        simultaneous: bool = False
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
@@ -138,9 +129,8 @@ class ClusterGAN(LatentGAN):
         beta2: float = 0.9  # of both; the first beta is 0.5
         decode: bool = False  # also assign by backprop decoding: K restarts of many steps for every point
         decode_steps: int = 5000  # Adam steps of a restart
-        decode_loss: Literal["released", "paper"] = (
-            "released"  # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
-        )
+        # mean |.| + penalty mean z_n^2, or |.|_1 + penalty |z_n|_2
+        decode_loss: Literal["released", "paper"] = "released"
         decode_penalty: float = 10.0  # weight of the second term
         decode_lr: float = 0.01  # of Adam on z_n
         decode_box: float = 0.6  # z_n is clipped to [-box, box]

@@ -61,17 +61,15 @@ class GMVAE(ClusteringModel):
 
     @dataclass(frozen=True)
     class Config(ModelConfig):
-        network: Literal["fc", "conv"] = (
-            "fc"  # fully connected, or the paper's convolutions (images of 28x28 or 32x32)
-        )
+        # fully connected, or the paper's convolutions (images of 28x28 or 32x32)
+        network: Literal["fc", "conv"] = "fc"
         x_dim: int = 200  # dimension of x
         w_dim: int = 150  # dimension of w
         hidden: tuple[int, ...] = (1000, 1000)  # widths of the fc encoder; the decoder mirrors them
         prior_hidden: int = 500  # width of the network from w to the K components
         mc_samples: int = 1  # M, samples (x, w) per point
-        reconstruction_weight: float = (
-            1.0  # N makes a Bernoulli mean one of N trials, for grey levels that are counts
-        )
+        # N makes a Bernoulli mean one of N trials, for grey levels that are counts
+        reconstruction_weight: float = 1.0
         min_values: int = 0  # points with fewer values have that weight times min_values / number of values
         annealing: float = 0.0  # share of the epochs over which that weight rises from 1 to its value
         min_information: float = 0.5  # lambda in nats: the z-prior is off up to here; 0 leaves it always on

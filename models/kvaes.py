@@ -96,24 +96,20 @@ class KVAEs(ClusteringModel):
         batch_size: int = 32  # points per step of each VAE and each discriminator
         pretrain_epochs: float = 100  # of every VAE, before they compete
         min_pretrain_steps: int = 1  # of these at least, however few points there are
-        pretrain_on: Literal["all", "bags"] = (
-            "all"  # all points, or N / K points drawn with replacement for each VAE
-        )
-        start: Literal["competition", "mixture"] = (
-            "competition"  # first parts: the winners', or clusters of all VAEs' codes
-        )
+        # all points, or N / K points drawn with replacement for each VAE
+        pretrain_on: Literal["all", "bags"] = "all"
+        # first parts: the winners', or clusters of all VAEs' codes
+        start: Literal["competition", "mixture"] = "competition"
         mixture_fits: int = 30  # of which the one with the highest I(x; j) is the start
         meta_iterations: int = 100  # T, rounds of the competition; 0: none
         vae_epochs: float = 10  # of the VAEs on their parts, per round
         min_vae_steps: int = 1  # of these at least, per round
-        density: Literal["discriminator", "elbo"] = (
-            "discriminator"  # estimate of P_gj that decides who gets a point
-        )
+        # estimate of P_gj that decides who gets a point
+        density: Literal["discriminator", "elbo"] = "discriminator"
         discriminator_epochs: float = 2  # of the discriminators on all points, per round; 0: a single batch
         reset_discriminators: bool = True  # start every round with new ones
-        min_share: float = (
-            0  # load balancing: a VAE with less than this times N / K points keeps its previous part; 0: off
-        )
+        # load balancing: a VAE with less than this times N / K points keeps its previous part; 0: off
+        min_share: float = 0
 
         def __post_init__(self) -> None:
             widths = (*self.hidden, *self.filters, *self.discriminator_filters)

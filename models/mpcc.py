@@ -86,9 +86,8 @@ class MPCC(ClusteringModel):
     class Config(ModelConfig):
         networks: Networks = "resnet"  # the paper's residual ones; DCGAN's; or fully connected ones
         image_size: int = 32  # S, pixels of the resnet's images: 8, 16 or 32; the others keep the data's size
-        map_size: int = (
-            8  # M, pixels to which the resnet discriminator reduces an image; the encoder goes on to M / 4
-        )
+        # M, pixels to which the resnet discriminator reduces an image; the encoder goes on to M / 4
+        map_size: int = 8
         width: int = 12  # C of the resnet; every block has 4 C channels
         delivery: Delivery = "embedding"  # how z and y reach the resnet generator's blocks
         upsampling: Upsampling = "nearest"  # in the resnet generator
@@ -99,9 +98,8 @@ class MPCC(ClusteringModel):
         share_trunk: bool = True  # the encoder's first layers are the discriminator's
         sigma: float = 0.5  # sigma_0, added to the standard deviations of the mixture
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
-        epochs_at_most: int | None = (
-            None  # fewer iterations if they are more than so many passes over the data
-        )
+        # fewer iterations if they are more than so many passes over the data
+        epochs_at_most: int | None = None
         batch_size: int = 50  # real, and as many generated images, per update
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration
@@ -111,14 +109,12 @@ class MPCC(ClusteringModel):
         prior_lr: float = 1.6e-3  # of the mixture's
         beta1: float = 0.0  # of all Adams
         entropy_weight: float = 0.01  # of loss III
-        latent_per: LatentPer = (
-            "value"  # loss II's latent part is divided by the number of values of an image, or by J
-        )
+        # loss II's latent part is divided by the number of values of an image, or by J
+        latent_per: LatentPer = "value"
         ema_decay: float = 0.9999  # of the averaged generator
         ema_start: int = 1000  # until this iteration the average is a copy
-        standing_passes: int = (
-            16  # over which the statistics of batch normalisation are averaged after training
-        )
+        # over which the statistics of batch normalisation are averaged after training
+        standing_passes: int = 16
         posterior_variance: PosteriorVariance = "released"  # of q(y | z)
         latent_constant: LatentConstant = "pi"  # in loss II
         ema_reconstruction: bool = True  # reconstruct with the averaged generator

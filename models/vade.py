@@ -73,9 +73,8 @@ class VaDE(ClusteringModel):
         pretrain_lr: float = 1e-3  # of its Adam
         min_pretrain_steps: int = 0  # of the autoencoder at least, however few points there are
         em_restarts: int = 10  # of the mixture fitted to the codes
-        em_choice: Choice = (
-            "likelihood"  # the fit that goes on: of the highest likelihood, or of the highest I(x; c)
-        )
+        # the fit that goes on: of the highest likelihood, or of the highest I(x; c)
+        em_choice: Choice = "likelihood"
         em_points: int = 0  # random codes that the mixture is fitted to; 0: all
         whiten: bool = False  # make the fitted clusters round, and start with narrow posteriors
         epochs: int = 3000  # of the ELBO
@@ -85,9 +84,8 @@ class VaDE(ClusteringModel):
         lr_epochs: int = 10  # ... every so many epochs ...
         lr_floor: float = 2e-4  # ... down to this
         adam_eps: float = 1e-4  # epsilon of Adam, as released
-        kl_warmup: float = (
-            0.0  # share of the ELBO's epochs over which the weight of the KL divergence grows linearly to 1
-        )
+        # share of the ELBO's epochs over which the weight of the KL divergence grows linearly to 1
+        kl_warmup: float = 0.0
 
         def __post_init__(self) -> None:
             if min(self.latent, self.batch_size, self.em_restarts, self.lr_epochs, *self.hidden) < 1:
