@@ -92,8 +92,8 @@ def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelC
 
 
 def describe(config: type[ModelConfig]) -> list[tuple[str, str, str, str]]:
-    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's line,
-    or on the line above it.
+    """(name, type, default, meaning) of every hyper-parameter; the meaning is the comment on the field's
+    line, or on the line above it.
     """
     comments: dict[str, str] = {}
     for cls in reversed(config.__mro__[:-1]):
