@@ -10,7 +10,7 @@ import pytest
         (("run", "--models", "vada"), "unknown model 'vada'; did you mean vade"),
         (("run", "--models", "vade", "--set", "lrr=1"), "did you mean lr"),
         (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
-        (("run", "--set", "lr=1"), "open_bar which: --set MODEL.lr=1"),
+        (("run", "--set", "lr=1"), "say which: --set MODEL.lr=1"),
         (("run", "--models", "vade", "--set", "lr"), "expected [MODEL.]KEY=VALUE"),
         (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
         (("run", "--budget", "huge"), "invalid choice: 'huge'"),

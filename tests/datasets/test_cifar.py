@@ -97,7 +97,7 @@ def pickled_by_python_2(batch):
 
 
 def write(folder, batches, form, packed):
-    names = Small.files[0].members if form == "binary" else Small.files[0].instead[0].members
+    names = Small.files[0].members if form == "binary" else Small.files[0].alternatives[0].members
     encode = {"binary": binary, "pickle": pickled, "python 2": pickled_by_python_2}[form]
     if not packed:
         for name, batch in zip(names, batches, strict=True):

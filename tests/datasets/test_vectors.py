@@ -115,7 +115,9 @@ def test_har_in_every_layout(tmp_path, har, form, monkeypatch):
             UserError, match="its sha256 is"
         ):  # not the original, which is what its digest is for
             dataset.x("train")
-    dataset.files = (replace(outer, digest=None, alternatives=(replace(outer.instead[0], digest=None),)),)
+    dataset.files = (
+        replace(outer, digest=None, alternatives=(replace(outer.alternatives[0], digest=None),)),
+    )
     for split, (x, y) in arrays.items():
         np.testing.assert_allclose(dataset.x(split), x, rtol=1e-5)
         np.testing.assert_array_equal(dataset.y(split), y - 1)
