@@ -97,10 +97,9 @@ class Stage:
     Attributes:
         name: shown in the progress bar and the record; curves and seconds are stored under it.
         step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns
-        its losses
-            as scalar tensors. On CUDA it is replayed as one CUDA graph (docs/gpu.md): static shapes, no
-            `.item()`, no branch on a tensor's value, random numbers drawn on the device from the default
-            generator, and no Python number that changes from step to step (make it a buffer).
+            its losses as scalar tensors. On CUDA it is replayed as one CUDA graph (docs/gpu.md): static
+            shapes, no `.item()`, no branch on a tensor's value, random numbers drawn on the device from the
+            default generator, and no Python number that changes from step to step (make it a buffer).
         steps: number of minibatches.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
@@ -138,14 +137,11 @@ class ClusteringModel(nn.Module, ABC):
         name: what the user types.
         Config: the model's dataclass of hyper-parameters, a `ModelConfig`.
         presets: {data set name, or "image" or "vector" for others of that kind, or "*" for all others:
-        {field: value}},
-            what differs per data set at the paper's budget.
+        {field: value}}, what differs per data set at the paper's budget.
         hour: the same for the `hour` budget, on top of the preset: about one hour of one CPU core a run on
-        data of MNIST's
-            size, with networks as near to the paper's as that allows.
+            data of MNIST's size, with networks as near to the paper's as that allows.
         quick: the same for the `quick` budget, on top of hour: about 100 s on one CPU core for digits, two to
-        ten minutes
-            for MNIST.
+            ten minutes for MNIST.
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
         min_clusters: the smallest K that makes sense.
         on_host: the methods among log_assign, embed, reconstruct and sample that compute on the CPU, e.g.
@@ -281,8 +277,7 @@ class Dataset(ABC):
         name, title: what the user types, and what a table's heading says.
         source, licence: where it is from, and under which terms.
         splits: names of its parts. The first is the one that models are trained on; a data set without a
-        split has
-            the single part "all", which is trained on and evaluated.
+            split has the single part "all", which is trained on and evaluated.
         shape: of one point, (C, H, W) or (D,).
         value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
         n_classes: number of classes, None where labels are absent.
@@ -326,8 +321,7 @@ class Dataset(ABC):
 
     def caveat(self) -> str | None:
         """Remark that a reader of results on these very files must know, e.g. that a copy is not exact; goes
-        into
-        every record.
+        into every record.
         """
         return None
 

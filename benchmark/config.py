@@ -24,8 +24,7 @@ def resolve(
     overrides: Mapping[str, Any],
 ) -> ModelConfig:
     """The config of one run: the class's defaults, its preset for the data set, its smaller budgets one on
-    top of
-    the other down to the one asked for, the overrides.
+    top of the other down to the one asked for, the overrides.
 
     Args:
         overrides: {field: value}, or its text as typed by the user; converted by the field's type.

@@ -20,8 +20,7 @@ import numpy as np
 @contextlib.contextmanager
 def whole_file(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
     """A file open for writing that takes its place when the block ends: whole, also when the disk is full or
-    the
-    power goes, or not at all."""
+    the power goes, or not at all."""
     # Several machines may share the folder, so a process number alone is not unique.
     temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
     try:
@@ -56,8 +55,7 @@ def digest(values: Mapping[str, Any]) -> str:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """A file that is about to be made in a cache, held against other processes; however this one ends, the
-    system
-    lets go of it.
+    system lets go of it.
 
     In a folder that can't be written there is nothing to be made, and nothing to hold. On a file system
     without locks the file may be made twice.

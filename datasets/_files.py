@@ -37,8 +37,7 @@ class Remote:
         name: of the file in the data folder.
         urls: its public homes, tried in order; none if it can't be downloaded automatically.
         digest: "sha256:..." or "md5:..." of the file; None where none is known, or where several containers
-        (a gzip
-            file packed anew) hold the same, which the digests of the arrays then show.
+            (a gzip file packed anew) hold the same, which the digests of the arrays then show.
         members: paths in the archive of what is read; the archive may also lie unpacked in the folder.
         alternatives: other files with the same content that are taken where this one is not there; never
         downloaded.
@@ -63,8 +62,7 @@ class FileDataset(Dataset):
 
     Class attributes:
         folders: where in the data folder the files may lie; downloads go to the first. "" is the folder
-        itself, where
-            torchvision keeps some.
+            itself, where torchvision keeps some.
         files: what is needed.
         how_to_get: how to get the files that have no address.
     """

@@ -29,8 +29,7 @@ class IdxDataset(FileDataset):
 
     Class attributes:
         originals: digests of the arrays in the files, {"train.x": SHA-256, ...}; not of the files themselves,
-        since the
-            gzip container may have been packed anew.
+            since the gzip container may have been packed anew.
     """
 
     splits = ("train", "test")

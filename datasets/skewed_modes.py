@@ -1,10 +1,9 @@
 """The synthetic 2-D mixtures of the kVAEs paper: 3, 5 or 9 skewed Gaussian modes.
 
 Locatello et al. 2018 state 64,000 points and the skew x2 <- x2 + 0.04 x1^2 - 4, but neither positions nor
-widths of the
-modes. Ours: 3 and 5 modes on a circle of radius 5, 9 modes on a 3x3 grid with spacing 5; the widths are such
-that the mean log-likelihood of the true density (-4.4, -2.6, -2.3 nats) lies just above the best published
-values (-4.59, -2.74, -2.51).
+widths of the modes. Ours: 3 and 5 modes on a circle of radius 5, 9 modes on a 3x3 grid with spacing 5; the
+widths are such that the mean log-likelihood of the true density (-4.4, -2.6, -2.3 nats) lies just above the
+best published values (-4.59, -2.74, -2.51).
 """
 
 import numpy as np

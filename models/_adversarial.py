@@ -47,9 +47,8 @@ def update(loss: Tensor, *optimizers: torch.optim.Optimizer, at: tuple[Tensor, T
 
     Args:
         at: a tensor and a gradient that arrives there beside that of the loss: generated images, of which the
-        critic's
-            graph holds a detached copy, and what the generator's loss says of them. One backward pass then
-            serves all networks.
+            critic's graph holds a detached copy, and what the generator's loss says of them. One backward
+            pass then serves all networks.
     """
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     for optimizer in optimizers:

@@ -34,8 +34,7 @@ def build_resnets(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discrim
 
 def build_small(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discriminator, Encoder]:
     """The same for images of the data's own shape: DCGAN's, with batch norm in the discriminator as well, or
-    fully
-    connected ones, with spectral norm there. z enters at the input, y by the generator's batch norm.
+    fully connected ones, with spectral norm there. z enters at the input, y by the generator's batch norm.
     """
     c = config
     channels = c.channels if c.networks == "dcgan" else ()

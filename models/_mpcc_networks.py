@@ -83,11 +83,9 @@ class Generator(nn.Module):
     """x = G(z, y), (B, image_channels, S, S) in [-1, 1].
 
     Args:
-        delivery: how z (B, J) and y (B,) get there.
-            "split": z is cut into one chunk for the input and one per block; the chunk of a block and an
-            embedding of y,
-                common to all blocks, give gain and bias of the block's batch normalisations.
-            "shared": the same, with the whole of z in place of every chunk.
+        delivery: how z (B, J) and y (B,) get there. "split": z is cut into one chunk for the input and one
+            per block; the chunk of a block and an embedding of y, common to all blocks, give gain and bias of
+            the block's batch normalisations. "shared": the same, with the whole of z in place of every chunk.
             "embedding": z at the input only; y gives gain and bias, by an embedding of its own for each of
             them.
     """

@@ -71,9 +71,8 @@ class ClusterGAN(LatentGAN):
     - The penalty interpolates with one coefficient per sample, as WGAN-GP does; `penalty_per_batch` restores
     the released one.
     - Batch norm uses running averages outside of training, so that points do not influence each other;
-    released: always
-      the batch's own. It has a gain; released: none. The critic of vector data has none, since the penalty is
-      per sample.
+    released: always the batch's own. It has a gain; released: none. The critic of vector data has none, since
+        the penalty is per sample.
     - The critic is high on data (the released one is low), and the vanilla generator loss is the
     non-saturating one.
     - k-means is fitted to at most 10,000 training codes; `kmeans_refit` is the authors' rule.
@@ -252,9 +251,8 @@ class ClusterGAN(LatentGAN):
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the
-        paper: beside
-        a wider z_n the categorical part would not count. Without such an encoder the critic's last hidden
-        layer.
+        paper: beside a wider z_n the categorical part would not count. Without such an encoder the critic's
+            last hidden layer.
         """
         if self.config.variant != "clustergan":
             return self.critic_trunk(x)

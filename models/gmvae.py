@@ -329,8 +329,7 @@ class GMVAE(ClusteringModel):
     @torch.no_grad()
     def draw(self, y: Tensor) -> dict[str, Figure]:
         """traversal: decoded mu_k(w), one row per cluster, while w goes along the direction in which the
-        style of the
-        points varies most, from three standard deviations below its mean to three above."""
+        style of the points varies most, from three standard deviations below its mean to three above."""
         if self.data.kind != "image":
             return {}
         style = self.map_batches(self.style, y)

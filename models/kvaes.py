@@ -61,21 +61,18 @@ class KVAEs(ClusteringModel):
     - Vectors have a Gaussian decoder with variance 0.01, images one with cross-entropy; samples are decoder
     means.
     - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a
-    meta-iteration, the
-      one in which a part of N / K points is seen `vae_epochs` times.
+      meta-iteration, the one in which a part of N / K points is seen `vae_epochs` times.
     - The discriminators have no batch normalisation, and see the same real points.
     - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load
-    is balanced as
-      in the authors' later version: one with too few points goes on with those that it had before.
+      is balanced as in the authors' later version: one with too few points goes on with those that it had
+      before.
     - Points that were not trained on: the rule `discriminator` is the one of training, but discriminators are
-    only
-      calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
+      only calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
 
     What the quick and hour budgets change on images, all of it off in the paper's presets:
     - `start = "mixture"`: the first parts are not what VAEs that have all seen all points win at random, but
-    the clusters
-      of a Gaussian mixture on the codes of these VAEs. k-means and its kin depend on their start, and so do
-      kVAEs.
+      the clusters of a Gaussian mixture on the codes of these VAEs. k-means and its kin depend on their
+      start, and so do kVAEs.
     - `density = "elbo"`: the ELBOs decide, as in VAE-EM (2025), without discriminators, which need far more
     steps.
     - `min_pretrain_steps`, `min_vae_steps`: small data sets are passed over more often.

@@ -45,8 +45,7 @@ class MPCC(ClusteringModel):
     The paper (P) and the released code (C) differ in some places; each is a switch, with the default named
     here:
     - posterior_variance. z is drawn with s = e^(v/2) + sigma_0, but classified with variance e^v + sigma_0^2
-    ("released", C,
-      default); "exact" classifies with s^2.
+      ("released", C, default); "exact" classifies with s^2.
     - upsampling: "nearest" (C, default) or "bilinear" (P).
     - latent_constant: loss II has log pi ("pi", C, default) where a Gaussian has log 2 pi; no gradient
     depends on it.
@@ -59,18 +58,15 @@ class MPCC(ClusteringModel):
       Predictions and pictures are made in evaluation mode, so that an image does not depend on the rest of
       its batch.
     - Reconstruction error is a mean squared error; C reports the square of the mean difference, which is near
-    zero whenever
-      the brightness is right.
+      zero whenever the brightness is right.
     - D has no class embedding (C has one that is never used); phi, frozen and unused in C, is left out.
     - Images are resized bilinearly to S x S (as in C). Samples come back by the pseudo-inverse, so that an
-    image which was
-      enlarged survives both; where S is smaller than the image, bilinearly.
+      image which was enlarged survives both; where S is smaller than the image, bilinearly.
     - The last iterate is evaluated.
 
     The budgets below the paper's keep the prior and the losses, and change the recipe:
     - Small DCGAN networks (dcgan), the generator's and the discriminator's with batch norm, z at the input
-    and y by the
-      generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the
+      and y by the generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the
       discriminator's trunk, with
       standing statistics of training images: in training, real and generated ones each have those of their
       batch.

@@ -42,8 +42,7 @@ class VaDE(ClusteringModel):
     to the unnormalised responsibilities, and leaves pi and lambda unconstrained): log pi once,
     responsibilities in the log domain, pi = softmax(logits), lambda = exp(log lambda). Further ones:
     - Pre-training was never released. Ours trains encoder mean and decoder end to end as an autoencoder with
-    Adam, not
-      layer by layer, which today's optimisers make unnecessary.
+      Adam, not layer by layer, which today's optimisers make unnecessary.
     - The mixture is fitted to the codes with full covariances, of which VaDE keeps the diagonals, and pi too
     is taken
       from it: a diagonal fit finds clusters that agree less from seed to seed (docs/models/vade.md).
@@ -55,9 +54,8 @@ class VaDE(ClusteringModel):
       Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap carry less
       information.
     - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, so that
-    less is
-      lost when the diagonals of the covariances are taken; posteriors start narrow, with variance e^-3.
-      Encoder and decoder absorb the transformation, so the autoencoder computes what it did before.
+      less is lost when the diagonals of the covariances are taken; posteriors start narrow, with variance
+      e^-3. Encoder and decoder absorb the transformation, so the autoencoder computes what it did before.
     - `kl_warmup`: the weight of the KL divergence rises linearly from 0 to 1 over that share of the training.
     - `min_pretrain_steps`, `min_steps`: small data sets are passed over more often.
     """

@@ -19,8 +19,8 @@ class Run:
 
     Attributes:
         key: everything that determines the result except the seed: data set, model, budget, protocol,
-        resolved config,
-            device and threads, and the digests and versions of data, model source and training loop.
+            resolved config, device and threads, and the digests and versions of data, model source and
+            training loop.
         seed: of all random streams.
         dataset: what the data set was asked for by: its name, or the path of the user's own file.
         plugins: paths of the --plugin files that hold the model or the data set.

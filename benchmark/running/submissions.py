@@ -85,8 +85,7 @@ def read_all(results: Path) -> list[Submission]:
 
 def sign_of_life(folder: Path) -> dict[str, Any] | None:
     """Contents of the progress.json of a run in progress, and the seconds since it was written as "age"; None
-    if there
-    is none.
+    if there is none.
     """
     path = folder / "progress.json"
     try:

@@ -39,8 +39,7 @@ class FidColumn:
 
     def values(self, digest: str, split: str | None, splits: Sequence[str]) -> pd.Series:
         """One value per seed. They stand in the row of the split that the real images are from; in the first,
-        where a protocol
-        has no such row."""
+        where a protocol has no such row."""
         rows = {
             entry["split"]: entry["split"] if entry["split"] in splits else splits[0]
             for _, entry in self.entries

@@ -117,8 +117,7 @@ def published_p_value(ours: np.ndarray, mean: float, std: float | None, n: int |
 
     Args:
         std, n: as published. With both: Welch's test. Without: the published value is taken for a single run,
-        and asked is
-            whether it could be one of ours (a prediction interval).
+            and asked is whether it could be one of ours (a prediction interval).
     """
     if len(ours) < 2 or ours.std() == 0:
         return math.nan

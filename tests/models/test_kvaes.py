@@ -287,8 +287,7 @@ def test_the_parts_start_as_the_clusters_of_all_vaes_codes():
 
 def test_k_means_is_a_special_case():
     """Appendix C of the paper: with a constant encoder without variance, an identity decoder and ideal
-    discriminators every
-    meta-iteration is one of Lloyd's algorithm."""
+    discriminators every meta-iteration is one of Lloyd's algorithm."""
     variance = 1e-6
     model, x = make(k=K, decoder_variance=variance).double(), points().double()
     x += 0.4 * torch.eye(3, 2).double()[torch.arange(N) % 3]

@@ -262,8 +262,7 @@ def measure_run(
     train: bool,
 ) -> dict[str, Any]:
     """Measurements that a run makes by itself, for its record: {extractor: see `measure`}; empty for a model
-    that
-    cannot sample.
+    that cannot sample.
 
     Args:
         inception: also FID, which takes minutes on a CPU.

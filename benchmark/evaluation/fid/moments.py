@@ -34,8 +34,7 @@ def accumulate(
         chunk: from the number of a chunk to its uint8 images, CHUNK of them, the last one fewer; the same at
         every call.
         partial: file in which the sums are kept, every minute and in the end. If it is there, counting goes
-        on from it. The
-            caller removes it. None: keep none.
+            on from it. The caller removes it. None: keep none.
     """
     running, done = RunningMoments(), 0
     if partial is not None and (state := _read(partial, running.state())) is not None:

