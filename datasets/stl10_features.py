@@ -95,9 +95,8 @@ def read_images(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     dataset.fetch()
     content = read_members(dataset.locate(IMAGES).path, IMAGES.members)
     parts = [np.frombuffer(data, dtype=np.uint8) for data in content.values()]
-    images = np.concatenate([part.reshape(-1, 3, 96, 96) for part in parts[0::2]]).transpose(
-        0, 1, 3, 2
-    )  # stored by columns
+    # stored by columns
+    images = np.concatenate([part.reshape(-1, 3, 96, 96) for part in parts[0::2]]).transpose(0, 1, 3, 2)
     return np.ascontiguousarray(images), np.concatenate(parts[1::2]).astype(np.int64) - 1
 
 

@@ -56,9 +56,8 @@ class Svhn(FileDataset):
             raise UserError(
                 f"{path}: X is {x.dtype} {x.shape}, y {y.shape}, expected uint8 (32, 32, 3, N) and (N, 1)"
             )
-        return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(
-            np.uint8
-        )  # the label 10 is the digit 0
+        # the label 10 is the digit 0
+        return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), (y[:, 0] % 10).astype(np.uint8)
 
 
 class SvhnExtra(Svhn):

@@ -73,9 +73,8 @@ def decode(
         rows: points times restarts that are computed at a time.
     """
     restarts, found = len(start), []
-    progress = tqdm(
-        total=len(x), desc="decoding", unit="point", disable=None, leave=False
-    )  # None: on a terminal only
+    # None: on a terminal only
+    progress = tqdm(total=len(x), desc="decoding", unit="point", disable=None, leave=False)
     for part in x.split(max(1, rows // restarts)):
         z_n, fixed_part = start.repeat(len(part), 1), fixed.repeat(len(part), 1)
         targets = part.repeat_interleave(restarts, dim=0)
@@ -109,9 +108,8 @@ def _descend(
     adam = torch.optim.Adam([z_n], lr=lr)  # of every entry by itself, so also of every row
     for _ in range(steps):
         with torch.enable_grad():
-            (z_n.grad,) = torch.autograd.grad(
-                objective(z_n).sum(), z_n
-            )  # of z_n alone: no weight gradients are computed
+            # of z_n alone: no weight gradients are computed
+            (z_n.grad,) = torch.autograd.grad(objective(z_n).sum(), z_n)
         adam.step()
         with torch.no_grad():
             z_n.clamp_(-box, box)

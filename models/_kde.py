@@ -22,9 +22,8 @@ def kde_measurements(x: np.ndarray, samples: np.ndarray) -> dict[str, float]:
         get.
         kde_bandwidth, kde_samples, kde_points: standard deviation of a kernel, number of kernels, of points.
     """
-    order = np.random.default_rng(0).permutation(
-        len(x)
-    )  # always the same points, whatever the seed of the run
+    # always the same points, whatever the seed of the run
+    order = np.random.default_rng(0).permutation(len(x))
     points, others = x[order[:POINTS]], x[order[-KERNELS:]]
     if len(x) < POINTS + KERNELS:
         points, others = np.array_split(x[order], 2)

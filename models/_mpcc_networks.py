@@ -54,9 +54,8 @@ class GeneratorBlock(nn.Module):
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         residual = self.conv1(self.upsample(self.norm1(h, condition).relu()))
         residual = self.conv2(self.norm2(residual, condition).relu())
-        return residual + self.upsample(
-            self.shortcut(h)
-        )  # a 1x1 convolution and interpolation commute; this way is cheaper
+        # a 1x1 convolution and interpolation commute; this way is cheaper
+        return residual + self.upsample(self.shortcut(h))
 
 
 class DiscriminatorBlock(nn.Module):

@@ -71,9 +71,8 @@ class AeKMeans(ClusteringModel):
         return {"reconstruction": loss}
 
     def fit_kmeans(self, x: Tensor) -> None:
-        codes = (
-            self.map_batches(self.embed, x).cpu().numpy()
-        )  # k-means takes their mean off before it squares
+        # k-means takes their mean off before it squares
+        codes = self.map_batches(self.embed, x).cpu().numpy()
         kmeans = KMeans(self.config.n_clusters, n_init=self.config.restarts, random_state=draw_seed()).fit(
             codes
         )

@@ -40,12 +40,12 @@ class ClusterGAN(LatentGAN):
     """A GAN whose latent z = (z_n, z_c) is partly discrete, with an encoder that inverts the generator.
 
         z_n ~ N(0, sigma^2 I)   z_c one-hot, uniform over the K clusters   x = G(z)
-        min over G, E, max over D:  E q(D(x)) + E q(1 - D(G(z))) + beta_n |z_n - E_n(G(z))|^2 + beta_c H(z_c,
-        E_c(G(z)))
+        min over G, E, max over D:  E q(D(x)) + E q(1 - D(G(z)))
+                                    + beta_n |z_n - E_n(G(z))|^2 + beta_c H(z_c, E_c(G(z)))
 
     q is the identity for WGAN-GP, with its gradient penalty, or the logarithm for the vanilla GAN. One step
-    of training is five critic updates and one joint update of G and E. Variants, the comparison models of the
-    paper's tables:
+    of training is `critic_steps` updates of the critic, 5 in the paper, and one joint update of G and E.
+    Variants, the comparison models of the paper's tables:
         infogan      E is a head on the critic's trunk, predicts z_c alone, and trains the critic as well (as
                      in InfoGAN)
         wgan_onehot  no encoder: clusters by backprop decoding (decode=true), or by k-means on the critic's
@@ -274,9 +274,8 @@ class ClusterGAN(LatentGAN):
         c, free = self.config, self.n_free
         units = torch.full((c.latent + c.n_clusters,), 1.0, device=x.device)
         units[:free] = self.sigma / 0.1
-        kept = torch.eye(c.n_clusters, device=x.device)[
-            :, : c.latent + c.n_clusters - free
-        ]  # empty for a normal prior
+        # empty for a normal prior
+        kept = torch.eye(c.n_clusters, device=x.device)[:, : c.latent + c.n_clusters - free]
         found = decode(
             lambda z: self.generator(z * units),
             x,

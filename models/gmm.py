@@ -49,9 +49,8 @@ class Gmm(ClusteringModel):
         self.register_buffer("means", torch.zeros(k, d, dtype=torch.float64))
         self.register_buffer("precisions_cholesky", torch.eye(d, dtype=torch.float64).repeat(k, 1, 1))
         self.register_buffer("pca_mean", torch.zeros(data.dim, dtype=torch.float64))
-        self.register_buffer(
-            "pca_axes", torch.eye(data.dim, dtype=torch.float64)[:d]
-        )  # (d, D), orthonormal rows
+        # (d, D), orthonormal rows
+        self.register_buffer("pca_axes", torch.eye(data.dim, dtype=torch.float64)[:d])
 
     def stages(self, x: Tensor) -> Iterator[Action]:
         if self.projected:

@@ -176,9 +176,8 @@ class GMVAE(ClusteringModel):
             self.trunk, width = fc_encoder((data.dim, *config.hidden)), config.hidden[-1]
             outputs = data.dim if self.bounded else 2 * data.dim
             self.decoder = mlp((config.x_dim, *config.hidden[::-1], outputs))
-        self.heads = nn.Linear(
-            width, 2 * (config.x_dim + config.w_dim)
-        )  # means and log-variances of q(x | y), q(w | y)
+        # means and log-variances of q(x | y), q(w | y)
+        self.heads = nn.Linear(width, 2 * (config.x_dim + config.w_dim))
         components = nn.Linear(config.prior_hidden, 2 * config.n_clusters * config.x_dim)
         self.prior = nn.Sequential(nn.Linear(config.w_dim, config.prior_hidden), nn.Tanh(), components)
         self.epoch: Tensor
@@ -222,10 +221,8 @@ class GMVAE(ClusteringModel):
         w = gaussian_samples(w_mean, w_log_var, m)
         mu, log_sigma2 = self.components(w)  # (M, B, K, J)
         log_r = log_responsibilities(x, mu, log_sigma2)  # (M, B, K)
-        output, target = (
-            self.decoder(x.flatten(0, 1)),
-            y.flatten(1).repeat(m, 1),
-        )  # all samples, then all points: (M * B, ..)
+        # all samples, then all points: (M * B, ..)
+        output, target = self.decoder(x.flatten(0, 1)), y.flatten(1).repeat(m, 1)
         nll = (
             reconstruction_nll(output, target, bounded=True) if self.bounded else gaussian_nll(output, target)
         )
@@ -264,9 +261,8 @@ class GMVAE(ClusteringModel):
         noise = torch.randn(
             DRAWS, x_mean.shape[1] + w_mean.shape[1], generator=torch.Generator().manual_seed(0)
         )
-        x_noise, w_noise = noise.to(y.device)[:, None].split(
-            [x_mean.shape[1], w_mean.shape[1]], dim=2
-        )  # (DRAWS, 1, J)
+        # (DRAWS, 1, J)
+        x_noise, w_noise = noise.to(y.device)[:, None].split([x_mean.shape[1], w_mean.shape[1]], dim=2)
         log_r = [
             log_responsibilities(
                 x_mean + (0.5 * x_log_var).exp() * a, *self.components(w_mean + (0.5 * w_log_var).exp() * b)
@@ -335,9 +331,8 @@ class GMVAE(ClusteringModel):
         style = self.map_batches(self.style, y)
         mean = style.mean(dim=0)
         _, deviation, directions = torch.linalg.svd((style - mean) / math.sqrt(len(y)), full_matrices=False)
-        w = (
-            mean + torch.linspace(-3, 3, 11, device=y.device)[:, None] * deviation[0] * directions[0]
-        )  # (11, L)
+        # (11, L)
+        w = mean + torch.linspace(-3, 3, 11, device=y.device)[:, None] * deviation[0] * directions[0]
         mu, _ = self.components(w)  # (11, K, J)
         k = self.config.n_clusters
         return {

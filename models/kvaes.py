@@ -66,7 +66,7 @@ class KVAEs(ClusteringModel):
     - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load
       is balanced as in the authors' later version: one with too few points goes on with those that it had
       before.
-    - Points that were not trained on: the rule `discriminator` is the one of training, but discriminators are
+    - Points that were not trained on: the rule `default` is the one of training, but discriminators are
       only calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
 
     What the quick and hour budgets change on images, all of it off in the paper's presets:
@@ -413,9 +413,8 @@ class KVAEs(ClusteringModel):
             "information": information(
                 self.map_batches(self.log_assign, x).exp()
             ).item(),  # I(x; j) in nats, log K at most
-            "parts_kept": int(
-                self.kept.sum()
-            ),  # how often a VAE had no points, or with min_share > 0 too few
+            # how often a VAE had no points, or with min_share > 0 too few
+            "parts_kept": int(self.kept.sum()),
         }
         if self.data.shape != (2,):
             return found

@@ -38,9 +38,10 @@ class MPCC(ClusteringModel):
              samples
         III  -H(z | y): the components stay wide
 
-    An iteration is one captured step: 4 updates of D; one of G and the mixture together; 4 of E, the first of
-    them with a second update of the mixture. E shares D's first blocks: these tensors belong to two Adams. In
-    loss II the latents are not detached, so that the mixture moves towards what the encoder can recognise.
+    An iteration is one step: `d_steps` updates of D; one of G and the mixture together; `e_steps` of E, the
+    first of them with a second update of the mixture; both are 4 in the paper. E shares D's
+    first blocks: these tensors belong to two Adams. In loss II the latents are not detached, so that the
+    mixture moves towards what the encoder can recognise.
 
     The paper (P) and the released code (C) differ in some places; each is a switch, with the default named
     here:
@@ -261,9 +262,8 @@ class MPCC(ClusteringModel):
         """Loss I, discriminator's side, of images (B, C, S, S)."""
         with torch.no_grad():
             fake = self.generator(*self.prior.sample(self.config.batch_size))
-        if (
-            self.config.networks == "dcgan"
-        ):  # batch norm: real and generated images each with statistics of their own
+        # batch norm: real and generated images each with statistics of their own
+        if self.config.networks == "dcgan":
             return critic_loss(self.discriminator(real), self.discriminator(fake), self.config.loss)
         scores = self.discriminator(torch.cat([fake, real]))
         return critic_loss(scores[len(fake) :], scores[: len(fake)], self.config.loss)

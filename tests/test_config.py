@@ -43,9 +43,8 @@ def resolve(data=MNIST, n_classes=10, budget="paper", **overrides):
 
 def test_the_layers_of_a_config():
     assert resolve() == Model.Config(n_clusters=10, lr=0.2)
-    assert (
-        resolve(DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)).lr == 0.1
-    )  # an empty preset means the defaults
+    # an empty preset means the defaults
+    assert resolve(DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)).lr == 0.1
     assert resolve(OTHER).lr == 0.3
     assert resolve(VECTOR).lr == 0.4
     assert resolve(budget="hour") == Model.Config(n_clusters=10, lr=0.2, epochs=30, hidden=(3,))

@@ -60,9 +60,8 @@ class _HeldOut(_Divided):
         return None if labels is None else self._part(labels, split)
 
     def _part(self, values: np.ndarray, split: str) -> np.ndarray:
-        last = (
-            5000 if len(values) >= 50_000 else 1000
-        )  # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000
+        # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000
+        last = 5000 if len(values) >= 50_000 else 1000
         return {"train": values[:-last], "validation": values[-last:], "test": values}[split]
 
 

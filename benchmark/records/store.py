@@ -14,6 +14,7 @@ from benchmark.files import write_atomically
 from benchmark.records.run import Record
 
 SCHEMA = 2
+# not times, not hosts
 OUTCOME = (
     "status",
     "key",
@@ -22,7 +23,7 @@ OUTCOME = (
     "diagnostics",
     "parameters",
     "last_losses",
-)  # not times, not hosts
+)
 CONTINUED = ("interrupted",)  # what an ordinary run goes on with; the other failures need --retry
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 

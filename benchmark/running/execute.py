@@ -37,9 +37,8 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         report, stop: see `benchmark.running.train.Trainer`.
     """
     started = datetime.now(UTC)
-    provenance = describe_machine(
-        run.device
-    )  # now: the code may be edited while it runs, and a stop must be quick
+    # now: the code may be edited while it runs, and a stop must be quick
+    provenance = describe_machine(run.device)
     clock = time.monotonic()
     try:
         outcome = {"status": "ok", **_train_and_evaluate(run, folder, report, stop)}

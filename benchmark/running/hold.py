@@ -26,10 +26,8 @@ def only_sweep(results: Path) -> Iterator[None]:
         raise UserError(
             f"another sweep is running in {results}; wait for it, or choose another --results"
         ) from None
-    except (
-        OSError,
-        NotImplementedError,
-    ):  # no locks on this file system: that this is the only sweep is then up to the user
+    # no locks on this file system: that this is the only sweep is then up to the user
+    except (OSError, NotImplementedError):
         pass
     try:
         yield

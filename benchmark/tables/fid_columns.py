@@ -105,9 +105,8 @@ def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
         missing: dict[str, list[str]] = {}
         for record in records:
             entry = record.get("fid", {}).get(extractor)
-            if (
-                entry is None or entry.get("missing") == "vectors"
-            ):  # of which a column of its own would say nothing
+            # of which a column of its own would say nothing
+            if entry is None or entry.get("missing") == "vectors":
                 continue
             if "missing" in entry:
                 missing.setdefault(record["digest"], []).append(entry["missing"])

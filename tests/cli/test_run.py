@@ -106,9 +106,8 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
     assert str(path.parent.parent) in found.stdout  # the user is told where the assignments are
     with open(path) as file:
         clusters_found = [int(row["cluster"]) for row in csv.DictReader(file)]
-    assert (
-        len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3
-    )  # three separated clusters, found exactly
+    # three separated clusters, found exactly
+    assert len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -124,9 +124,10 @@ def test_every_layout_gives_the_same(small, tmp_path, form, packed):
         digest = hashlib.md5((tmp_path / "cifar-0-binary.tar.gz").read_bytes()).hexdigest()
         dataset.files = cifar.cifar_files(0, Small.files[0].members, (), f"md5:{digest}")
     assert dataset.missing() is None
+    # R, G, B planes by rows
     np.testing.assert_array_equal(
         dataset.x("train"), np.concatenate([batches[0][2], batches[1][2]]).reshape(-1, 3, 32, 32)
-    )  # R, G, B planes by rows
+    )
     np.testing.assert_array_equal(dataset.y("train"), np.concatenate([batches[0][0], batches[1][0]]))
     np.testing.assert_array_equal(dataset.x("test"), batches[2][2].reshape(-1, 3, 32, 32))
     assert dataset.x("train").dtype == np.uint8

@@ -51,9 +51,8 @@ def test_points_and_labels(dataset):
             continue
         assert y.shape == (len(x),)
         assert len(np.unique(y)) == dataset.n_classes
-        if type(dataset).__module__.startswith(
-            "benchmark."
-        ):  # own data may have rare classes, those of the papers have none
+        # own data may have rare classes, those of the papers have none
+        if type(dataset).__module__.startswith("benchmark."):
             assert np.bincount(y).min() > len(y) / dataset.n_classes / 10
 
 

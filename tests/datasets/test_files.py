@@ -105,9 +105,8 @@ def test_a_folder_that_cannot_be_written(tmp_path, server):
 
 
 def test_a_damaged_file_is_not_read(tmp_path):
-    (tmp_path / "data.bin").write_bytes(
-        CONTENT[:-1]
-    )  # in the data folder itself, where torchvision keeps some
+    # in the data folder itself, where torchvision keeps some
+    (tmp_path / "data.bin").write_bytes(CONTENT[:-1])
     with pytest.raises(
         UserError, match=r"data.bin is not the file that it should be, or is truncated: its sha256 is"
     ):

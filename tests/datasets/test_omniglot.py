@@ -84,9 +84,8 @@ def test_distortions_against_a_slow_reference(k):
 
 def test_distortions_are_those_of_koch_et_al():
     matrices, shifts = omniglot.distortions(20_000)
-    assert np.mean((matrices == np.eye(2)).all(axis=(1, 2))) == pytest.approx(
-        1 / 32, abs=0.005
-    )  # 5 parts left out
+    # 5 parts left out
+    assert np.mean((matrices == np.eye(2)).all(axis=(1, 2))) == pytest.approx(1 / 32, abs=0.005)
     assert np.abs(shifts).max() <= 2
     assert np.mean(shifts == 0, axis=0) == pytest.approx([0.5, 0.5], abs=0.02)
     determinants = np.linalg.det(matrices)  # of rotation 1, of shears 1 - ab, of scales cd

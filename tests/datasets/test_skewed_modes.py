@@ -14,9 +14,8 @@ def test_the_true_density(name, published):
     dataset = Registry().dataset(name, Path())
     x, y = dataset.x("all").astype(np.float64), dataset.y("all")
     assert x.shape == (64_000, 2)
-    straight = np.stack(
-        [x[:, 0], x[:, 1] - 0.04 * x[:, 0] ** 2 + 4], axis=1
-    )  # undo the skew; its Jacobian is 1
+    # undo the skew; its Jacobian is 1
+    straight = np.stack([x[:, 0], x[:, 1] - 0.04 * x[:, 0] ** 2 + 4], axis=1)
     centres = dataset.centres()
     for k, centre in enumerate(centres):
         mode = straight[y == k]

@@ -62,18 +62,8 @@ def test_pendigits_original(real_data):
     # first row of the original: 47,100, 27, 81, 57, 37, 26,  0,  0, 23, 56, 53,100, 90, 40, 98, 8
     np.testing.assert_allclose(dataset.x("train")[0, :6], [0.47, 1.0, 0.27, 0.81, 0.57, 0.37], rtol=1e-6)
     assert dataset.y("train")[0] == 8
-    assert np.bincount(dataset.y("test")).tolist() == [
-        363,
-        364,
-        364,
-        336,
-        364,
-        335,
-        336,
-        364,
-        336,
-        336,
-    ]  # pendigits.names
+    # pendigits.names
+    assert np.bincount(dataset.y("test")).tolist() == [363, 364, 364, 336, 364, 335, 336, 364, 336, 336]
 
 
 # ---- HAR
@@ -111,9 +101,8 @@ def test_har_in_every_layout(tmp_path, har, form, monkeypatch):
         with zipfile.ZipFile(io.BytesIO(inner)) as archive:
             archive.extractall(place)
     if form != "unpacked":
-        with pytest.raises(
-            UserError, match="its sha256 is"
-        ):  # not the original, which is what its digest is for
+        # not the original, which is what its digest is for
+        with pytest.raises(UserError, match="its sha256 is"):
             dataset.x("train")
     dataset.files = (
         replace(outer, digest=None, alternatives=(replace(outer.alternatives[0], digest=None),)),
@@ -229,9 +218,8 @@ def test_reuters_is_the_tf_idf_of_scikit_learn(stories):
     )
     chosen = np.sort(np.random.RandomState(reuters.SEED).permutation(len(texts))[:15])
     mine = dataset.x("all")
-    np.testing.assert_allclose(
-        np.sort(mine, axis=1), np.sort(expected[chosen], axis=1), rtol=1e-5
-    )  # columns: another order
+    # columns: another order
+    np.testing.assert_allclose(np.sort(mine, axis=1), np.sort(expected[chosen], axis=1), rtol=1e-5)
     np.testing.assert_allclose(mine @ mine.T, (expected @ expected.T)[np.ix_(chosen, chosen)], rtol=1e-4)
     assert dataset.y("all").tolist() == [found[i][1] for i in chosen]
     for file in dataset.files:  # made once, so the stories can go

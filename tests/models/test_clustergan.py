@@ -84,9 +84,8 @@ def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(double):
     z, cluster = before.sample_prior(40)
     generated = before.generator(z).detach()
     cross_entropy = nn.functional.cross_entropy(before.code_head(before.critic_trunk(generated)), cluster)
-    (expected,) = torch.autograd.grad(
-        3 * cross_entropy, [before.code_head.weight]
-    )  # nothing else reaches this head
+    # nothing else reaches this head
+    (expected,) = torch.autograd.grad(3 * cross_entropy, [before.code_head.weight])
     torch.testing.assert_close(model.code_head.weight.grad, expected)
 
 

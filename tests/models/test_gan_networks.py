@@ -22,9 +22,8 @@ def test_where_a_trunk_is_normalised(channels, norm):
     norms = [layer for layer in trunk if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))]
     assert len(weighted) == len(channels) + 2
     assert all(is_parametrized(layer) == (norm == "spectral") for layer in weighted)
-    assert len(norms) == (
-        len(weighted) - 1 if norm == "batch" else 0
-    )  # none after the layer that sees the image
+    # none after the layer that sees the image
+    assert len(norms) == (len(weighted) - 1 if norm == "batch" else 0)
     assert not isinstance(trunk[1], (nn.BatchNorm1d, nn.BatchNorm2d))
 
 

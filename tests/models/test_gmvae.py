@@ -206,9 +206,8 @@ def test_the_elbo_bounds_the_evidence():
         x_mean, x_log_var, w_mean, w_log_var = (v.squeeze() for v in model.encode(y))
         log_q = Normal(w_mean, (w_log_var / 2).exp()).log_prob(grid)[:, None]
         log_q = log_q + Normal(x_mean, (x_log_var / 2).exp()).log_prob(grid)
-        assert log_q.exp().sum().item() * run == pytest.approx(
-            1, abs=1e-6
-        )  # the grid is wide and fine enough
+        # the grid is wide and fine enough
+        assert log_q.exp().sum().item() * run == pytest.approx(1, abs=1e-6)
         exact = (log_q.exp() * (log_joint - log_q)).sum().item() * run
     assert exact < evidence
     assert -nelbo < exact + 0.05  # 0.05: Monte-Carlo error

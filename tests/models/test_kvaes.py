@@ -199,9 +199,8 @@ def test_empty_parts_and_load_balancing(min_share, kept, active):
     assert model.active.tolist() == [active, 1, 1]
     assert model.parts[0, : model.sizes[0]].tolist() == list(range(0, N, 3))
     assert model.sizes.tolist() == [20, 20 if min_share else 2, 58]
-    torch.testing.assert_close(
-        model.alpha, torch.tensor([0, 2, 58]) / N
-    )  # the mixture itself is not balanced
+    # the mixture itself is not balanced
+    torch.testing.assert_close(model.alpha, torch.tensor([0, 2, 58]) / N)
     fixed_logits(model, x, -torch.eye(K)[torch.arange(N) % 3])
     model.reassign(x, 2)
     assert model.active.tolist() == [1, 1, 1]
@@ -347,9 +346,8 @@ def test_samples_come_from_their_vae_by_mixing_weight():
     model = make()
     model.alpha.copy_(torch.tensor([0.2, 0.0, 0.8]))
     offset = torch.tensor([[100.0], [200.0], [300.0]])[:, None]
-    model.decoder = nn.Sequential(
-        model.decoder, Logits(lambda s: s[..., 0] + offset[..., 0])
-    )  # (K, B, 1) near the offsets
+    # (K, B, 1) near the offsets
+    model.decoder = nn.Sequential(model.decoder, Logits(lambda s: s[..., 0] + offset[..., 0]))
     model.data = DataSpec("some", (1,), None, N)
     with torch.no_grad():
         found = (model.sample(2000) / 100).round().flatten().tolist()

@@ -59,13 +59,11 @@ def spied(monkeypatch):
 
 def test_who_updates_what(spied):
     model, seen = spied
-    with (
-        torch.no_grad()
-    ):  # components as different as in the middle of a run: at first some gradients are nearly nothing
+    # components as different as in the middle of a run: at first some gradients are nearly nothing
+    with torch.no_grad():
         model.prior.v.copy_(torch.randn(K, J))
-        model.discriminator.head.linear.bias.fill_(
-            3.0
-        )  # real images are beyond the hinge: else this bias has no gradient
+        # real images are beyond the hinge: else this bias has no gradient
+        model.discriminator.head.linear.bias.fill_(3.0)
     for _ in range(3):
         model.step(torch.rand(32, 1, 8, 8))
     updates = seen[-9:]
@@ -151,9 +149,8 @@ def test_gradients_of_the_small_networks_reach_what_they_should(networks):
         (sum(model.encoder_losses()), of("encoder", "prior")),
     ):
         gradients = torch.autograd.grad(loss, reached)
-        weights = [
-            g for g, p in zip(gradients, reached, strict=True) if p.ndim > 1
-        ]  # biases before a batch norm do nothing
+        # biases before a batch norm do nothing
+        weights = [g for g, p in zip(gradients, reached, strict=True) if p.ndim > 1]
         assert all(g.abs().sum() > 0 for g in weights)
     trunks = {id(p) for p in model.encoder.trunk.parameters()}
     assert bool(trunks & {id(p) for p in model.discriminator.parameters()}) == (networks == "dcgan")

@@ -112,9 +112,8 @@ def test_jobs_that_end_early_go_on_where_they_were(bench, cluster, tmp_path):
     cluster.run("scancel", f"{job}_1")
     os.kill(_process(f"{job}_2"), signal.SIGKILL)
     wait_for(lambda: "PENDING" in cluster.run("squeue", "--noheader", "--format=%T", f"--jobs={job}_0"))
-    cluster.run(
-        "scontrol", "update", f"jobid={job}_0", "StartTime=now"
-    )  # SLURM lets a requeued job wait two minutes
+    # SLURM lets a requeued job wait two minutes
+    cluster.run("scontrol", "update", f"jobid={job}_0", "StartTime=now")
     wait_for(lambda: not cluster.run("squeue", "--noheader", f"--jobs={job}_1,{job}_2"))
     record = wait_for(lambda: _try(record_of, tmp_path / "slurm", 1))
     assert record["status"] == "interrupted"

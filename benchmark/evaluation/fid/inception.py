@@ -28,9 +28,8 @@ class Conv(nn.Conv2d):
         self, inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1, same: bool = True
     ):
         height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-        padding = (
-            (height // 2, width // 2) if same and stride == 1 else (0, 0)
-        )  # same: the image keeps its size
+        # same: the image keeps its size
+        padding = (height // 2, width // 2) if same and stride == 1 else (0, 0)
         super().__init__(inputs, outputs, (height, width), stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:

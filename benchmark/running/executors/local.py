@@ -108,9 +108,8 @@ class LocalExecutor:
 
     def _start(self, run: Run, folder: Path) -> None:
         run.write(folder)
-        (folder / "record.json").unlink(
-            missing_ok=True
-        )  # an older failure must not be taken for this run's outcome
+        # an older failure must not be taken for this run's outcome
+        (folder / "record.json").unlink(missing_ok=True)
         threads = {f"{name}_NUM_THREADS": str(run.threads) for name in ("OMP", "MKL", "OPENBLAS")}
         read_end, write_end = os.pipe()
         with open(folder / "log.txt", "ab") as log, _without_usr2():
@@ -158,9 +157,8 @@ class LocalExecutor:
             return
         *lines, running.buffer = (running.buffer + data).split(b"\n")
         if lines:
-            with contextlib.suppress(
-                ValueError
-            ):  # half a line: a signal handler may have come between its parts
+            # half a line: a signal handler may have come between its parts
+            with contextlib.suppress(ValueError):
                 running.message = json.loads(lines[-1])
                 self.on_progress(running.run, running.message)
 

@@ -120,9 +120,8 @@ class SlurmExecutor:
 
         folders = [[Path(folder) for _, folder in work] for work in tasks]
         for folder in (folder for task in folders for folder in task):
-            (folder / "record.json").unlink(
-                missing_ok=True
-            )  # an older failure must not be taken for this run's outcome
+            # an older failure must not be taken for this run's outcome
+            (folder / "record.json").unlink(missing_ok=True)
         # Written first: the name finds the jobs in the queue, even if this process dies before it knows their
         # number.
         submission = submissions.new(self.results, "slurm", folders)
@@ -246,9 +245,8 @@ class NodeTask:
         """Have all runs write their checkpoints; returns what is to be done in the next sitting."""
         import submitit
 
-        at_limit = (
-            time.monotonic() - self._started > 60 * self.minutes - 180
-        )  # SLURM's signal comes up to 3 minutes early
+        # SLURM's signal comes up to 3 minutes early
+        at_limit = time.monotonic() - self._started > 60 * self.minutes - 180
         why = f"the job's time ({self.minutes} min) is over" if at_limit else "the job was preempted"
         if _restarts() >= self.requeues:
             self._status = "timed_out" if at_limit else "interrupted"

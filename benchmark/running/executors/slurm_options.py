@@ -33,9 +33,8 @@ class SlurmOptions:
         5  # times that a job is started again after preemption, the end of its time, or the death of its node
     )
     setup: tuple[str, ...] = ()  # shell lines before the start, e.g. "module load cuda" (file only)
-    sbatch: dict[str, Any] = dataclasses.field(
-        default_factory=dict
-    )  # further options of sbatch: sbatch.constraint=a100
+    # further options of sbatch: sbatch.constraint=a100
+    sbatch: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.gpus is not None and not re.fullmatch(r"0|1|\w[\w.-]*:1", self.gpus):

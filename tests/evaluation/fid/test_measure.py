@@ -122,9 +122,8 @@ def test_what_a_record_holds(bootstrap, real):
     assert found["value"] == pytest.approx(np.mean(found["draws"]))
     assert found["accuracy"] > 0.95
     floor, ceiling = found["references"]["floor"], found["references"]["ceiling"]
-    assert (
-        0 < found["value"] < floor["value"] < ceiling["value"]
-    )  # half as many images, so more noise, than the samples
+    # half as many images, so more noise, than the samples
+    assert 0 < found["value"] < floor["value"] < ceiling["value"]
     assert (floor["n"], ceiling["n"]) == (898, 1797)
     assert sum(cluster["n"] for cluster in found["per_cluster"]) == 1797
     assert all(cluster["value"] < ceiling["value"] for cluster in found["per_cluster"])
@@ -166,9 +165,8 @@ def test_stopped_draws_go_on(bootstrap, real, tmp_path, monkeypatch):
 
 def test_what_another_model_left_is_not_gone_on_from(bootstrap, real, tmp_path, monkeypatch):
     """A run can be trained again in the same folder, e.g. with another version of torch."""
-    monkeypatch.setattr(
-        Path, "unlink", lambda *_, **__: None
-    )  # as if the process had been killed before cleaning up
+    # as if the process had been killed before cleaning up
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     dark = Bootstrap(bootstrap.x / 2, bootstrap.y)
     dark.register_buffer("weights", torch.zeros(3))
     bright = Bootstrap(bootstrap.x, bootstrap.y)
@@ -193,9 +191,8 @@ def test_what_is_known_is_kept_and_only_the_rest_is_measured(bootstrap, real, mo
     assert more["draws"][:1] == first["draws"]
     assert more["draws"] == measure(bootstrap, real, "clf", 1, FidOptions())["draws"]
     assert more["per_cluster"] == first["per_cluster"]
-    assert (
-        len(measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=more)["draws"]) == 3
-    )  # nothing is thrown away
+    # nothing is thrown away
+    assert len(measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=more)["draws"]) == 3
     drawn.clear()
     other = {**first, "n": 5, "draws": [0.0]}
     assert measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=other)["draws"] == first["draws"]

@@ -64,9 +64,8 @@ def test_a_stopped_count_goes_on_where_it_was(tmp_path, monkeypatch):
         accumulate(1234, stops, extractor(), partial)
     found = accumulate(1234, stops, extractor(), partial)
     assert asked == [0, 1, 1, 2]
-    assert (
-        accumulate(1234, stops, extractor(), partial).n == 1234
-    )  # and when it is complete nothing is asked for
+    # and when it is complete nothing is asked for
+    assert accumulate(1234, stops, extractor(), partial).n == 1234
     assert asked == [0, 1, 1, 2]
     whole = accumulate(1234, chunk, extractor())
     assert np.array_equal(found.mean, whole.mean)

@@ -157,9 +157,8 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, ho
     runs = _children_of(process.pid)
     process.send_signal(how)
     assert process.wait(60) == (130 if how != signal.SIGKILL else -9)
-    _wait_for(
-        lambda: not any(_alive(pid) for pid in runs)
-    )  # a killed parent's run saves its checkpoint and ends
+    # a killed parent's run saves its checkpoint and ends
+    _wait_for(lambda: not any(_alive(pid) for pid in runs))
     record = json.loads((log.parent / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert 10 <= int(record["error"].split(" at step ")[1].split()[0]) < 200
