@@ -39,13 +39,13 @@ class LatentGAN(ClusteringModel):
         self.critic_head = spectral_norm(head) if c.critic_norm == "spectral" else head
         critic: list[nn.Module] = [self.critic_trunk, self.critic_head]
         inverse: list[nn.Module] = [self.generator]
-        if c.variant == "clustergan" and not c.share_trunk:
+        if c.variant == "clustergan":
             self.encoder = nn.Sequential(
                 trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k)
             )
             inverse.append(self.encoder)
-        elif self.has_encoder:
-            self.code_head = nn.Linear(c.hidden[-1], k + (c.latent if c.variant == "clustergan" else 0))
+        elif c.variant == "infogan":
+            self.code_head = nn.Linear(c.hidden[-1], k)
             critic.append(self.code_head)
         self.optimizer = _adam(inverse, c.lr, c.beta2)  # of G and E
         self.critic_optimizer = _adam(critic, c.critic_lr, c.beta2)
@@ -55,17 +55,19 @@ class LatentGAN(ClusteringModel):
         """Whether there is an E_c, which `categorical` needs."""
         return self.config.variant in ("clustergan", "infogan")
 
-    @property
-    def shares_trunk(self) -> bool:
-        """Whether the encoder is a head on the critic's trunk, and trains that as well."""
-        return self.config.variant == "infogan" or (
-            self.config.variant == "clustergan" and self.config.share_trunk
-        )
+    def code(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """(B, d_n + K) E_n(x) and the logits E_c(x); (B, K) the logits alone of InfoGAN's head on the trunk.
+
+        Args:
+            features: of x in the critic's trunk, if they have been computed already.
+        """
+        if self.config.variant == "clustergan":
+            return self.encoder(x)
+        return self.code_head(self.critic_trunk(x) if features is None else features)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
-        code = self.code_head(self.critic_trunk(x)) if self.shares_trunk else self.encoder(x)
-        z_n, logits = code.split([self.config.latent, self.config.n_clusters], dim=1)
+        z_n, logits = self.code(x).split([self.config.latent, self.config.n_clusters], dim=1)
         return z_n, logits
 
     def sample_prior(self, n: int, cluster: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -85,10 +87,7 @@ class LatentGAN(ClusteringModel):
 
     def judge(self, generated: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of generated points in the critic's trunk, D of them, and D of data (B,)."""
-        if self.config.critic_norm == "batch":  # with statistics of their own
-            features = torch.cat([self.critic_trunk(generated), self.critic_trunk(x)])
-        else:
-            features = self.critic_trunk(torch.cat([generated, x]))
+        features = self.critic_trunk(torch.cat([generated, x]))
         on_generated, on_data = self.critic_head(features).squeeze(1).chunk(2)
         return features[: len(generated)], on_generated, on_data
 
@@ -108,7 +107,7 @@ class LatentGAN(ClusteringModel):
         if c.loss == "wgan-gp":
             eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
             losses["penalty"] = c.penalty * gradient_penalty(self.critic, x, generated, eps)
-        codes = self.code_losses(generated, z, cluster) if self.shares_trunk else {}
+        codes = self.code_losses(generated, z, cluster) if self.config.variant == "infogan" else {}
         update(sum_of(losses | codes), self.critic_optimizer)
         return losses
 
@@ -144,18 +143,11 @@ class LatentGAN(ClusteringModel):
     def code_losses(
         self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Weighted losses of what the encoder makes of x = G(z); none without one.
-
-        Args:
-            features: of x in the critic's trunk, if they have been computed already.
-        """
+        """Weighted losses of the code of x = G(z); none without an encoder."""
         c = self.config
         if not self.has_encoder:
             return {}
-        if not self.shares_trunk:
-            code = self.encoder(x)
-        else:
-            code = self.code_head(self.critic_trunk(x) if features is None else features)
+        code = self.code(x, features)
         losses = {"z_c": c.beta_c * F.cross_entropy(code[:, -c.n_clusters :], cluster)}
         if c.variant == "clustergan":
             losses["z_n"] = c.beta_n * F.mse_loss(code[:, : c.latent], z[:, : c.latent])

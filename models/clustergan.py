@@ -17,7 +17,6 @@ from benchmark.api import (
     ModelConfig,
     Stage,
     as_float,
-    batches_per_epoch,
     draw_seed,
     hard_assignment,
 )
@@ -25,11 +24,9 @@ from benchmark.plots import image_sheet
 
 from ._adversarial import AdversarialLoss
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
-from ._gan_networks import CriticNorm, set_standing_statistics, some_batches
 from ._kmeans_rule import kmeans_centres, nearest
 from ._latent_gan import LatentGAN
 
-PASSES = 16  # over which the statistics of the critic's batch norm are averaged
 KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
 DECODED_POINTS = 500  # ... or to their decoded latents
 DIAGNOSED = 1000  # training points that `diagnose` looks at, of which ...
@@ -89,8 +86,6 @@ class ClusterGAN(LatentGAN):
     - One update of all networks at once, with the same generated images, in place of five of the critic and
     one of the
       others: images are generated, judged and encoded once for all losses.
-    No preset has a shared trunk (share_trunk) or batch norm in the critic: as tried so far, on MNIST, they
-    did not cluster (docs/experiments/2026-11-25-recipes.md).
     """
 
     name = "clustergan"
@@ -113,16 +108,13 @@ class ClusterGAN(LatentGAN):
         channels: tuple[int, ...] = (64, 128)
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
-        # in the critic's trunk: batch or spectral norm, which take the penalty's place
-        critic_norm: CriticNorm = "none"
-        # clustergan's encoder is a head on the critic's trunk, and its losses train that trunk
-        share_trunk: bool = False
+        # of the critic's weights, which takes the penalty's place
+        critic_norm: Literal["none", "spectral"] = "none"
         # one update of all networks on the same images, in place of one after the other
         simultaneous: bool = False
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
-        epochs_at_most: int | None = None  # fewer steps if they are more than so many passes over the data
         lr: float = 1e-4  # of generator's and encoder's Adam
         critic_lr: float = 1e-4  # of the critic's
         beta2: float = 0.9  # of both; the first beta is 0.5
@@ -146,10 +138,6 @@ class ClusterGAN(LatentGAN):
             if self.simultaneous and (self.loss == "wgan-gp" or self.critic_steps > 1):
                 raise ValueError(
                     "simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating"
-                )
-            if self.loss == "wgan-gp" and self.critic_norm == "batch":
-                raise ValueError(
-                    "loss=wgan-gp is for a critic without batch norm: its penalty is that of each point"
                 )
 
     presets = {
@@ -213,19 +201,8 @@ class ClusterGAN(LatentGAN):
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
         points, step = c.critic_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
-        passes = c.steps if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
-        yield Stage("train", step, min(c.steps, passes), points)
-        if c.critic_norm == "batch":
-            yield Action("standing statistics", lambda: self.set_standing_statistics(x))
+        yield Stage("train", step, c.steps, points)
         yield Action("kmeans", lambda: self.fit_kmeans(x))
-
-    def set_standing_statistics(self, x: Tensor) -> None:
-        """Of a critic's trunk with batch norm, on training points: in training it sees generated ones as
-        well.
-        """
-        set_standing_statistics(
-            self.critic_trunk, ((part,) for part in some_batches(x, self.config.batch_size, PASSES))
-        )
 
     @torch.no_grad()
     def fit_kmeans(self, x: Tensor) -> None:
@@ -252,7 +229,7 @@ class ClusterGAN(LatentGAN):
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) the code (E_n(x), softmax E_c(x)), with E_n in units in which sigma is 0.1, as it is in the
         paper: beside a wider z_n the categorical part would not count. Without such an encoder the critic's
-            last hidden layer.
+        last hidden layer.
         """
         if self.config.variant != "clustergan":
             return self.critic_trunk(x)
@@ -262,10 +239,7 @@ class ClusterGAN(LatentGAN):
 
     def categorical(self, x: Tensor) -> Tensor:
         """(B, K) log-probabilities of z_c: of the encoder, or of InfoGAN's head."""
-        logits = (
-            self.encode(x)[1] if self.config.variant == "clustergan" else self.code_head(self.critic_trunk(x))
-        )
-        return logits.log_softmax(dim=1)
+        return self.code(x)[:, -self.config.n_clusters :].log_softmax(dim=1)
 
     def decode(self, x: Tensor) -> Decoded:
         """Backprop decoding of a float batch (B, *shape), K restarts for each point:
