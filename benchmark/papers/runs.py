@@ -18,7 +18,7 @@ FOLDER = Path(__file__).with_name("studies")
 
 @dataclass(frozen=True)
 class Study:
-    """A named study: one model in several variants, as its file in benchmark/studies/ says.
+    """A named study: one model in several variants, as its file in benchmark/papers/studies/ says.
 
     Attributes:
         paper: whose protocol and assignment rule it has.

@@ -7,18 +7,18 @@ assignment rule, budget, selection and number of runs are the same. Otherwise a 
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.evaluation.metrics import METRICS
+from benchmark.papers.measured import Measured, made_for, matches, measured, undivided_datasets
 from benchmark.papers.published import Number, Paper, numbers
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
-from benchmark.records.select import newest_per_config, rules_on
+from benchmark.records.select import rules_on
 from benchmark.tables import statistics
 from benchmark.tables.significance import LEVEL
 from benchmark.tables.table import DASH, Table, Value
@@ -42,26 +42,6 @@ METRIC_NAMES = {
 UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
 
 
-@dataclass
-class Ours:
-    """Our runs for one published number.
-
-    Attributes:
-        values: {seed: value} of those that ended well.
-        seeds: how many ended at all.
-        failures: "seed 3: diverged, ..." of the others.
-        older: records of older code or data, left out.
-        chosen_by: {seed: value} by which a best run is chosen: validation purity where the protocol has a
-        validation split.
-    """
-
-    values: dict[int, float] = field(default_factory=dict)
-    seeds: int = 0
-    failures: list[str] = field(default_factory=list)
-    older: int = 0
-    chosen_by: dict[int, float] = field(default_factory=dict)
-
-
 def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
     """The paper's table, once per budget that there are runs at; once without runs of ours if there are
     none.
@@ -70,95 +50,17 @@ def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
     mine = [r for r in records if r["key"]["model"] == paper.model]
     undivided = undivided_datasets(mine)
     budgets = sorted(
-        {r["key"]["budget"] for r in mine if any(_made_for(r, number, undivided) for number in wanted)}
+        {r["key"]["budget"] for r in mine if any(made_for(r, number, undivided) for number in wanted)}
     )
     return [_paper_table(paper, wanted, mine, budget) for budget in budgets or [None]]
-
-
-def ours(
-    records: Iterable[Record],
-    model: str,
-    dataset: str,
-    protocol: str,
-    config: Mapping[str, Any],
-    budget: str | None,
-    split: str,
-    rule: str,
-    metric: str,
-) -> Ours:
-    """Our runs of a model with these hyper-parameters and otherwise the presets, under a protocol and
-    budget.
-    """
-    records = list(records)
-    undivided = undivided_datasets(records)
-    wanted = [
-        r
-        for r in records
-        if r["key"]["budget"] == budget and _matches(r, model, dataset, protocol, config, undivided)
-    ]
-    newest, older = newest_per_config(wanted)
-    found = Ours(seeds=len({r["seed"] for r in newest}), older=older)
-    for record in sorted(newest, key=lambda r: r["seed"]):
-        if record["status"] != "ok":
-            found.failures.append(f"seed {record['seed']}: {record['status']}, {record.get('error', '')}")
-        elif (value := measured(record, split, rule, metric)) is not None:
-            found.values[record["seed"]] = value
-            chosen_by = (
-                measured(record, "validation", rule, "purity") if "validation" in record["metrics"] else value
-            )
-            found.chosen_by[record["seed"]] = value if chosen_by is None else chosen_by
-    return found
-
-
-def _made_for(record: Record, number: Number, undivided: frozenset[str]) -> bool:
-    protocol = number.paper.protocol
-    return number.model is not None and _matches(
-        record, number.model, number.dataset, protocol, number.set, undivided
-    )
-
-
-def undivided_datasets(records: Iterable[Record]) -> frozenset[str]:
-    """Data sets without a test split, on which every protocol is the neutral one."""
-    neutral = [r for r in records if r["key"]["protocol"] == "neutral"]
-    return frozenset(r["key"]["dataset"] for r in neutral if set(r.get("metrics", {})) == {"all"})
-
-
-def _matches(
-    record: Record,
-    model: str,
-    dataset: str,
-    protocol: str,
-    config: Mapping[str, Any],
-    undivided: frozenset[str],
-) -> bool:
-    key = record["key"]
-    return (
-        key["model"] == model
-        and key["dataset"] == dataset
-        and key["protocol"] in (protocol, *(["neutral"] if dataset in undivided else []))
-        and all(key["config"].get(name) == value for name, value in config.items())
-        and set(record.get("overrides", {})) <= set(config)
-    )
-
-
-def measured(record: Record, split: str, rule: str, metric: str) -> float | None:
-    """A record's value of a metric; None where it has none. "default" is the model's first rule."""
-    if metric == "fid":
-        value = record.get("fid", {}).get("inception", {}).get("value")
-    elif metric in record.get("diagnostics", {}):
-        value = record["diagnostics"][metric]
-    else:
-        rules = rules_on(record, split)
-        value = rules.get(next(iter(rules), "") if rule == "default" else rule, {}).get(metric)
-    return None if value is None else float(value)
 
 
 def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budget: str | None) -> Table:
     rows, notes = [], _Notes()
     for number in wanted:
-        mine = Ours()
+        mine = Measured()
         if number.model is not None:
-            mine = ours(
+            mine = measured(
                 records,
                 number.model,
                 number.dataset,
@@ -218,7 +120,7 @@ def _rule_notes(wanted: Iterable[Number], records: Iterable[Record]) -> list[str
     ]
 
 
-def _compare(number: Number, mine: Ours, budget: str | None) -> dict[str, Any]:
+def _compare(number: Number, mine: Measured, budget: str | None) -> dict[str, Any]:
     """One row as numbers; `why_not` lists why no difference is shown."""
     asked = number.paper.runs
     values = np.array(list(mine.values.values()))
@@ -340,9 +242,7 @@ def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
     runs = [
         r
         for r in mine
-        if any(
-            _matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants
-        )
+        if any(matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants)
     ]
     return [_study_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
 
@@ -359,9 +259,11 @@ def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
         for variant in wanted.variants:
             row: dict[str, Any] = {"data set": dataset, **{p: variant.get(p, "preset") for p in parameters}}
             numeric = dict(row)
-            runs = Ours()
+            runs = Measured()
             for metric in wanted.metrics:
-                runs = ours(records, wanted.model, dataset, protocol, variant, budget, split, rule, metric)
+                runs = measured(
+                    records, wanted.model, dataset, protocol, variant, budget, split, rule, metric
+                )
                 s = statistics.summarise(list(runs.values.values()))
                 row[METRIC_NAMES[metric]] = _value(s.mean, s.std, metric)
                 numeric |= {metric: s.mean, f"{metric}_std": s.std}
