@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from benchmark.errors import UserError
 
@@ -22,13 +24,7 @@ def fid(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where this one was", file=sys.stderr)
         return 130
-    for folder, reason in failures.items():
-        print(f"{folder}: {reason}", file=sys.stderr)
-    print(
-        f"{len(folders) - len(failures)} of {len(folders)} runs have what was asked for; `tables` shows it",
-        file=sys.stderr,
-    )
-    return 2 if failures else 0
+    return _said(folders, failures, "what was asked for; `tables` shows it")
 
 
 def fid_weights(options: argparse.Namespace) -> int:
@@ -72,10 +68,12 @@ def evaluate(options: argparse.Namespace) -> int:
 
     folders = finished(options.folders)
     failures = reevaluate(folders, options.plugins, options.again, options.data)
+    return _said(folders, failures, "every metric; `tables` shows them")
+
+
+def _said(folders: Sequence[Path], failures: Mapping[Path, str], what: str) -> int:
+    """The exit status, after saying what came of the runs."""
     for folder, reason in failures.items():
         print(f"{folder}: {reason}", file=sys.stderr)
-    print(
-        f"{len(folders) - len(failures)} of {len(folders)} runs have every metric; `tables` shows them",
-        file=sys.stderr,
-    )
+    print(f"{len(folders) - len(failures)} of {len(folders)} runs have {what}", file=sys.stderr)
     return 2 if failures else 0
