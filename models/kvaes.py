@@ -269,9 +269,8 @@ class KVAEs(ClusteringModel):
         reconstruction, kl = self.reconstruction_nll(z, x), gaussian_kl(m, l)  # (K, B)
         nelbo = (reconstruction + kl).mean(dim=1)  # (K,)
         self.vae_optimizer.zero_grad()
-        (
-            self.active * nelbo
-        ).sum().backward()  # the K VAEs share no parameter, so a sum trains each on its own loss
+        # the K VAEs share no parameter, so a sum trains each on its own loss
+        (self.active * nelbo).sum().backward()
         self.vae_optimizer.step()
         return {"nelbo": nelbo.mean(), "reconstruction": reconstruction.mean(), "kl": kl.mean()}
 
@@ -410,9 +409,8 @@ class KVAEs(ClusteringModel):
         found = {
             "mixing_weights": self.alpha.tolist(),
             "moved_per_round": self.moved.tolist(),
-            "information": information(
-                self.map_batches(self.log_assign, x).exp()
-            ).item(),  # I(x; j) in nats, log K at most
+            # I(x; j) in nats, log K at most
+            "information": information(self.map_batches(self.log_assign, x).exp()).item(),
             # how often a VAE had no points, or with min_share > 0 too few
             "parts_kept": int(self.kept.sum()),
         }

@@ -75,9 +75,8 @@ def test_distortions_against_a_slow_reference(k):
     matrix, shift = (np.eye(2), np.zeros(2)) if k == 0 else (matrices[k], shifts[k])
     fast = omniglot.draw(np.pad(drawing, omniglot.MARGIN), matrix, shift)
     expected = slowly(drawing, matrix, shift)
-    assert (
-        fast == expected
-    ).mean() > 0.99  # positions are rounded to 1/65536, so a sample may fall beside an edge
+    # positions are rounded to 1/65536, so a sample may fall beside an edge
+    assert (fast == expected).mean() > 0.99
     assert np.abs(fast - expected).max() <= 2 * 16
     assert fast.max() > 100
 
