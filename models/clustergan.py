@@ -66,26 +66,24 @@ class ClusterGAN(LatentGAN):
 
     Deviations from the released code:
     - The penalty interpolates with one coefficient per sample, as WGAN-GP does; `penalty_per_batch` restores
-    the released one.
+      the released one.
     - Batch norm uses running averages outside of training, so that points do not influence each other;
-    released: always the batch's own. It has a gain; released: none. The critic of vector data has none, since
-        the penalty is per sample.
+      released: always the batch's own. It has a gain; released: none. The critic of vector data has none,
+      since the penalty is per sample.
     - The critic is high on data (the released one is low), and the vanilla generator loss is the
-    non-saturating one.
+      non-saturating one.
     - k-means is fitted to at most 10,000 training codes; `kmeans_refit` is the authors' rule.
     - Decoding compares restarts by the loss of their last latent, not of the one before; every point has the
-    same K starts;
-      it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
+      same K starts; it works on z_n in units in which sigma is 0.1, so that its settings suit every prior.
     - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous
-    code.
+      code.
 
     The budgets below the paper's widen z_n to sigma = 0.2 and take fewer, larger steps; for digits they
     change the recipe:
     - Fully connected networks, spectral norm in the critic and the hinge loss in place of the gradient
-    penalty.
+      penalty.
     - One update of all networks at once, with the same generated images, in place of five of the critic and
-    one of the
-      others: images are generated, judged and encoded once for all losses.
+      one of the others: images are generated, judged and encoded once for all losses.
     """
 
     name = "clustergan"

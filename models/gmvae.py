@@ -38,8 +38,8 @@ class GMVAE(ClusteringModel):
         - log p(y | x)                                        reconstruction
         + sum_k r_k KL( q(x | y) || p(x | w, z = k) )         conditional prior
         + KL( q(w | y) || p(w) )                              w-prior
-        + max( lambda, KL( r || uniform ) )                   z-prior, under the minimum information
-        constraint
+        + max( lambda, KL( r || uniform ) )                   z-prior, under the minimum
+                                                              information constraint
 
     The constraint is on the mean over minibatch and samples: as long as it is at most lambda nats, nothing
     pulls the responsibilities towards uniform ones. Without it (lambda = 0) that pull merges the clusters

@@ -48,7 +48,7 @@ class KVAEs(ClusteringModel):
     2. a discriminator D_j per VAE learns to tell all data (D_j = 1) from samples of g_j (D_j = 0), so that
        (1 - D_j(x)) / D_j(x) estimates P_gj(x) / P_data(x);
     3. every training point goes to the VAE for which this ratio is largest: argmin_j of the discriminators'
-    logits.
+       logits.
 
     Encoders, decoders and discriminators are stacks of K networks, computed and trained as one
     (models/_stacked.py).
@@ -59,22 +59,22 @@ class KVAEs(ClusteringModel):
 
     There is no released code. Where the paper says nothing, we do the following:
     - Vectors have a Gaussian decoder with variance 0.01, images one with cross-entropy; samples are decoder
-    means.
+      means.
     - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a
       meta-iteration, the one in which a part of N / K points is seen `vae_epochs` times.
     - The discriminators have no batch normalisation, and see the same real points.
     - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load
       is balanced as in the authors' later version: one with too few points goes on with those that it had
       before.
-    - Points that were not trained on: the rule `default` is the one of training, but discriminators are
-      only calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
+    - Points that were not trained on: the rule `default` is the one of training, but discriminators are only
+      calibrated on training points; the rule `elbo` compares ELBOs (with z at the posterior's mean).
 
     What the quick and hour budgets change on images, all of it off in the paper's presets:
     - `start = "mixture"`: the first parts are not what VAEs that have all seen all points win at random, but
       the clusters of a Gaussian mixture on the codes of these VAEs. k-means and its kin depend on their
       start, and so do kVAEs.
     - `density = "elbo"`: the ELBOs decide, as in VAE-EM (2025), without discriminators, which need far more
-    steps.
+      steps.
     - `min_pretrain_steps`, `min_vae_steps`: small data sets are passed over more often.
     """
 

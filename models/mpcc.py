@@ -39,9 +39,9 @@ class MPCC(ClusteringModel):
         III  -H(z | y): the components stay wide
 
     An iteration is one step: `d_steps` updates of D; one of G and the mixture together; `e_steps` of E, the
-    first of them with a second update of the mixture; both are 4 in the paper. E shares D's
-    first blocks: these tensors belong to two Adams. In loss II the latents are not detached, so that the
-    mixture moves towards what the encoder can recognise.
+    first of them with a second update of the mixture; both are 4 in the paper. E shares D's first blocks:
+    these tensors belong to two Adams. In loss II the latents are not detached, so that the mixture moves
+    towards what the encoder can recognise.
 
     The paper (P) and the released code (C) differ in some places; each is a switch, with the default named
     here:
@@ -49,15 +49,14 @@ class MPCC(ClusteringModel):
       ("released", C, default); "exact" classifies with s^2.
     - upsampling: "nearest" (C, default) or "bilinear" (P).
     - latent_constant: loss II has log pi ("pi", C, default) where a Gaussian has log 2 pi; no gradient
-    depends on it.
+      depends on it.
     - ema_reconstruction: images are reconstructed by the averaged generator (P, default) or by the last one
-    (C).
+      (C).
 
     Deviations from the released code:
     - Standing statistics (16 passes) are computed as in P, once after training: the released scripts leave
-    them out.
-      Predictions and pictures are made in evaluation mode, so that an image does not depend on the rest of
-      its batch.
+      them out. Predictions and pictures are made in evaluation mode, so that an image does not depend on the
+      rest of its batch.
     - Reconstruction error is a mean squared error; C reports the square of the mean difference, which is near
       zero whenever the brightness is right.
     - D has no class embedding (C has one that is never used); phi, frozen and unused in C, is left out.
@@ -68,13 +67,12 @@ class MPCC(ClusteringModel):
     The budgets below the paper's keep the prior and the losses, and change the recipe:
     - Small DCGAN networks (dcgan), the generator's and the discriminator's with batch norm, z at the input
       and y by the generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the
-      discriminator's trunk, with
-      standing statistics of training images: in training, real and generated ones each have those of their
-      batch.
+      discriminator's trunk, with standing statistics of training images: in training, real and generated ones
+      each have those of their batch.
     - digits: fully connected networks (mlp), with spectral norm in the discriminator and an encoder of their
-    own.
+      own.
     - One discriminator step, higher rates, and in dcgan loss II's latent part is divided by J, not by an
-    image's values.
+      image's values.
     """
 
     name = "mpcc"

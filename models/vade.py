@@ -28,13 +28,14 @@ START_LOG_VAR = -3.0  # of q(z | x) where the clusters have variance 1
 class VaDE(ClusteringModel):
     """A VAE whose prior is a Gaussian mixture with one component per cluster.
 
-        p(c) = Cat(pi)   p(z | c) = N(u_c, diag lambda_c)   p(x | z) = Bernoulli (images) or Gaussian
-        (vectors) q(z | x) = N(m, diag e^l)   q(c | x) = gamma_c = p(c | z), z ~ q(z | x)
+        p(c) = Cat(pi)   p(z | c) = N(u_c, diag lambda_c)
+        p(x | z) = Bernoulli (images) or Gaussian (vectors)
+        q(z | x) = N(m, diag e^l)   q(c | x) = gamma_c = p(c | z), z ~ q(z | x)
 
     Training maximises the ELBO of equation 9 of the paper, with one sample z per point:
 
-        log p(x | z) + sum_c gamma_c E_q[log p(z | c)] + sum_c gamma_c log pi_c - sum_c gamma_c log gamma_c +
-        H(q(z | x))
+        log p(x | z) + sum_c gamma_c E_q[log p(z | c)] + sum_c gamma_c log pi_c
+                     - sum_c gamma_c log gamma_c + H(q(z | x))
 
     An autoencoder is trained first, and the mixture is fitted to its codes; without that the model collapses.
 
@@ -44,15 +45,13 @@ class VaDE(ClusteringModel):
     - Pre-training was never released. Ours trains encoder mean and decoder end to end as an autoencoder with
       Adam, not layer by layer, which today's optimisers make unnecessary.
     - The mixture is fitted to the codes with full covariances, of which VaDE keeps the diagonals, and pi too
-    is taken
-      from it: a diagonal fit finds clusters that agree less from seed to seed (docs/models/vade.md).
+      is taken from it: a diagonal fit finds clusters that agree less from seed to seed (docs/models/vade.md).
     - One Adam serves networks and mixture; both have the same learning rate in the paper's image experiments.
 
     What the quick and hour budgets change besides sizes and lengths, all of it off in the paper's presets:
     - `em_choice`: of many mixtures fitted to the codes the one with the highest I(x; c) goes on, not the
-    likeliest.
-      Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap carry less
-      information.
+      likeliest. Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap
+      carry less information.
     - `whiten`: the latent is rotated and scaled such that the fitted clusters are round on average, so that
       less is lost when the diagonals of the covariances are taken; posteriors start narrow, with variance
       e^-3. Encoder and decoder absorb the transformation, so the autoencoder computes what it did before.
