@@ -5,7 +5,6 @@ which also downloads the data, once, before any run starts.
 """
 
 import dataclasses
-import multiprocessing
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from typing import Any
 from benchmark.errors import UserError, explained
 from benchmark.records.run import Record, Run
 from benchmark.records.store import CONTINUED, find_record, read_record, roots
+from benchmark.running import processes
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make_plan(*requests: Request) -> Plan:
     """
     with tempfile.TemporaryDirectory(prefix="dgcbench-") as folder:
         note = Path(folder) / "loading"
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, processes.context(), initializer=processes.listen) as pool:
             try:
                 return join([pool.submit(plan, request, note).result() for request in requests])
             except BrokenProcessPool:

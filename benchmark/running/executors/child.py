@@ -1,4 +1,4 @@
-"""The child's side of the LocalExecutor: python -m benchmark.running.executors.child FOLDER PROGRESS."""
+"""The child's side of the LocalExecutor: what the process of a run does."""
 
 import contextlib
 import json
@@ -7,10 +7,13 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmark.records.run import Run
-from benchmark.running.execute import execute
+from benchmark.running import processes
 
 PROGRESS_SECONDS = 0.5
 # From the parent's end, in which a checkpoint and a record are written, to this process's. Nobody waits for
@@ -18,15 +21,32 @@ PROGRESS_SECONDS = 0.5
 GRACE_SECONDS = 120.0
 
 
-def serve(folder: Path, progress: int) -> int:
-    """Make the run in `folder`, writing progress to the file descriptor `progress`."""
+def serve(folder: Path, progress: Connection, environment: Mapping[str, str]) -> None:
+    """Make the run in `folder`, as the leader of a session of its own, which can be ended as a whole.
+
+    Args:
+        progress: where progress is written to, a line of JSON at a time.
+        environment: of this process; it may have been forked long ago.
+    """
+    os.setsid()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    processes.listen()
+    os.environ.clear()
+    os.environ.update(environment)
+    _write_to(folder / "log.txt")
     threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
     run = Run.read(folder)
+    # Not above: the parent imports this module, and is to stay small.
+    import matplotlib
     import torch
+    from threadpoolctl import threadpool_limits
 
+    from benchmark.running.execute import execute
+
+    matplotlib.use("Agg")
     torch.set_num_threads(run.threads)
+    threadpool_limits(run.threads)  # of numpy, scipy and scikit-learn, which have been imported before
     reported = 0.0
 
     def report(stage: str, step: int, steps: int, done: int, total: int, losses: dict[str, float]) -> None:
@@ -43,19 +63,30 @@ def serve(folder: Path, progress: int) -> int:
             "losses": losses,
         }
         with contextlib.suppress(BrokenPipeError):
-            os.write(progress, json.dumps(message).encode() + b"\n")
+            os.write(progress.fileno(), json.dumps(message).encode() + b"\n")
 
     execute(run, folder, report, stop.is_set)
-    return 0
+
+
+def _write_to(log: Path) -> None:
+    """Have standard output and standard error of this process and of what it starts go to a file."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for source, number in ((nothing, 0), (file, 1), (file, 2)):
+        os.dup2(source, number)
+    os.close(nothing)
+    os.close(file)
+    # UTF-8 whatever the terminal's encoding is, and at once: the process may die.
+    sys.stdout, sys.stderr = (
+        open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        for number in (1, 2)
+    )
 
 
 def _stop_with_parent(stop: threading.Event) -> None:
-    while os.read(0, 1024):
-        pass
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
     stop.set()
     time.sleep(GRACE_SECONDS)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1]), int(sys.argv[2])))

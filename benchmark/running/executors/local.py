@@ -1,8 +1,7 @@
 """Executor for this machine: one process per run, so that no crash, leak or hang of one touches another.
 
 The parent's side is `LocalExecutor`, the child's side is child.py. Between them:
-    standard input    the parent keeps it open; its end tells the child that the parent is gone, and the child
-                      stops
+    multiprocessing   tells the child when the parent is gone, and the child stops
     a progress pipe   one JSON line whenever the Trainer reads its losses
     log.txt           standard output and standard error of the child
 and for whoever else wants to know, the parent keeps `progress.json` in the folder of each run in progress:
@@ -11,15 +10,16 @@ its last progress message, renewed every few seconds as a sign of life.
 
 import contextlib
 import json
+import multiprocessing
 import os
 import platform
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from benchmark.files import write_atomically
 from benchmark.records.provenance import RUNS_AT_A_TIME
 from benchmark.records.run import Record, Run
 from benchmark.records.store import read_record, write_record
-from benchmark.running import submissions
-from benchmark.running.executors import slurm_queue
+from benchmark.running import processes, submissions
+from benchmark.running.executors import child, slurm_queue
 from benchmark.running.hold import only_sweep
 
 GRACE_SECONDS = 20.0  # from the request to stop, in which a checkpoint is written, to the kill
@@ -42,8 +42,9 @@ STOPPED_BY = {signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP}
 class _Running:
     run: Run
     folder: Path
-    process: subprocess.Popen[bytes]
-    progress: int  # read end of the progress pipe
+    process: BaseProcess
+    pid: int
+    progress: Connection  # read end of the progress pipe
     started: float = field(default_factory=time.monotonic)
     buffer: bytes = b""
     stop_reason: str | None = None  # status to record, once the parent has asked it to stop
@@ -100,37 +101,27 @@ class LocalExecutor:
         """After `stop`: return when the processes of all runs have ended; those that take too long are
         killed.
         """
-        while waiting := [running for running in self._running if not _has_ended(running.process.pid)]:
+        while waiting := [running for running in self._running if not _has_ended(running.process)]:
             for running in waiting:
                 if time.monotonic() > running.kill_at:
-                    _signal_group(running.process.pid, signal.SIGKILL)
+                    _signal_group(running.pid, signal.SIGKILL)
             time.sleep(0.05)
 
     def _start(self, run: Run, folder: Path) -> None:
         run.write(folder)
         # an older failure must not be taken for this run's outcome
         (folder / "record.json").unlink(missing_ok=True)
-        threads = {f"{name}_NUM_THREADS": str(run.threads) for name in ("OMP", "MKL", "OPENBLAS")}
-        read_end, write_end = os.pipe()
-        with open(folder / "log.txt", "ab") as log, _without_usr2():
-            process = subprocess.Popen(
-                [sys.executable, "-m", "benchmark.running.executors.child", str(folder), str(write_end)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=(write_end,),
-                start_new_session=True,  # its own process group, which can be ended as a whole
-                env={
-                    **os.environ,
-                    **threads,
-                    "MPLBACKEND": "Agg",
-                    "PYTHONUNBUFFERED": "1",
-                    "PYTHONIOENCODING": "utf-8:backslashreplace",  # of the log, whatever the terminal's is
-                    RUNS_AT_A_TIME: str(self.jobs),
-                },
-            )
-        os.close(write_end)
-        running = _Running(run, folder, process, read_end)
+        environment = {
+            **os.environ,
+            **dict.fromkeys(processes.THREADS, str(run.threads)),
+            "MPLBACKEND": "Agg",
+            RUNS_AT_A_TIME: str(self.jobs),
+        }
+        read_end, write_end = multiprocessing.Pipe(duplex=False)
+        process = processes.start(child.serve, folder, write_end, environment)
+        write_end.close()
+        assert process.pid is not None
+        running = _Running(run, folder, process, process.pid, read_end)
         self._running.append(running)
         self._selector.register(read_end, selectors.EVENT_READ, running)
         self.on_start(run)
@@ -144,14 +135,14 @@ class LocalExecutor:
             if self.time_limit is not None and now - running.started > self.time_limit:
                 self._ask_to_stop(running, "timed_out")
             if now > running.kill_at:
-                _signal_group(running.process.pid, signal.SIGKILL)
-            if running.process.poll() is not None:
+                _signal_group(running.pid, signal.SIGKILL)
+            if running.process.exitcode is not None:
                 self._collect(running)
             elif now - running.shown > ALIVE_SECONDS:
                 self._show(running)
 
     def _read_progress(self, running: _Running) -> None:
-        data = os.read(running.progress, 65536)
+        data = os.read(running.progress.fileno(), 65536)
         if not data:  # the child closed its end
             self._selector.unregister(running.progress)
             return
@@ -165,7 +156,7 @@ class LocalExecutor:
     def _show(self, running: _Running) -> None:
         running.shown = time.monotonic()
         job = os.environ.get("SLURM_JOB_ID")
-        sign = {"host": platform.node(), "pid": running.process.pid, "job": job, **running.message}
+        sign = {"host": platform.node(), "pid": running.pid, "job": job, **running.message}
         with contextlib.suppress(OSError):  # a full disk is told by what matters more
             write_atomically(running.folder / "progress.json", json.dumps(sign))
 
@@ -173,16 +164,14 @@ class LocalExecutor:
         if running.stop_reason is None:
             running.stop_reason = status
             running.kill_at = time.monotonic() + GRACE_SECONDS
-            _signal_group(running.process.pid, signal.SIGTERM)
+            _signal_group(running.pid, signal.SIGTERM)
 
     def _collect(self, running: _Running) -> None:
         self._running.remove(running)
         with contextlib.suppress(KeyError):
             self._selector.unregister(running.progress)
-        os.close(running.progress)
-        if running.process.stdin is not None:
-            running.process.stdin.close()
-        _signal_group(running.process.pid, signal.SIGKILL)  # whatever the run has started and left behind
+        running.progress.close()
+        _signal_group(running.pid, signal.SIGKILL)  # whatever the run has started and left behind
         with contextlib.suppress(OSError):
             (running.folder / "progress.json").unlink()
         self.on_end(running.run, self._final_record(running))
@@ -191,7 +180,7 @@ class LocalExecutor:
         """The record that the child wrote, completed or replaced by what only the parent can know."""
         record = read_record(running.folder)
         if record is None:
-            status, error = _explain(running.process.returncode)
+            status, error = _explain(running.process.exitcode)
             record = running.run.record(running.stop_reason or status, error=error)
         elif record["status"] == "interrupted" and running.stop_reason == "timed_out":
             record |= {"status": "timed_out"}
@@ -215,13 +204,13 @@ def _with_log(folder: Path, record: Record) -> Record:
     return record
 
 
-def _explain(returncode: int) -> tuple[str, str]:
+def _explain(exitcode: int | None) -> tuple[str, str]:
     """(status, reason) of a process that ended without writing a record."""
-    if returncode >= 0:
-        return "failed", f"the process exited with code {returncode} and left no record"
-    name = signal.Signals(-returncode).name
-    if -returncode in STOPPED_BY:
-        hint = " (somebody, or the system when memory ran out)" if -returncode == signal.SIGKILL else ""
+    if exitcode is None or exitcode >= 0:
+        return "failed", f"the process exited with code {exitcode} and left no record"
+    name = signal.Signals(-exitcode).name
+    if -exitcode in STOPPED_BY:
+        hint = " (somebody, or the system when memory ran out)" if -exitcode == signal.SIGKILL else ""
         return "interrupted", f"the process was ended by {name}{hint}"
     return "failed", f"the process was ended by {name}"
 
@@ -244,26 +233,9 @@ def only_local_sweep(results: Path, runs: list[Run]) -> Iterator[None]:
             note.forget(results)
 
 
-@contextlib.contextmanager
-def _without_usr2() -> Iterator[None]:
-    """Processes started in here never see SIGUSR2, by which SLURM announces the end of a job to all of its
-    processes.
-
-    It is for the parent, which passes it on as a request to stop; untreated it would end the run at once.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _has_ended(pid: int) -> bool:
-    """Unlike Popen.poll, this can be asked in a signal handler that interrupted a Popen.poll."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
+def _has_ended(process: BaseProcess) -> bool:
+    """Unlike `exitcode`, this can be asked in a signal handler that interrupted a question for it."""
+    return bool(wait([process.sentinel], timeout=0))
 
 
 def _signal_group(pid: int, signum: int) -> None:

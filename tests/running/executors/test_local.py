@@ -154,11 +154,12 @@ def test_a_stopped_sweep_goes_on_where_it_was(tmp_path, fakes, uninterrupted, ho
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, preexec_fn=listen)
     log = _wait_for(lambda: list(tmp_path.glob("runs/digits/fine/*/seed-0/log.txt")))[0]
     _wait_for(lambda: "in training" in log.read_text())
-    runs = _children_of(process.pid)
+    run = _wait_for(lambda: _pid_of_run(log.parent))
     process.send_signal(how)
     assert process.wait(60) == (130 if how != signal.SIGKILL else -9)
     # a killed parent's run saves its checkpoint and ends
-    _wait_for(lambda: not any(_alive(pid) for pid in runs))
+    _wait_for(lambda: not _alive(run))
+    assert (log.parent / "record.json").exists(), log.read_text()
     record = json.loads((log.parent / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert 10 <= int(record["error"].split(" at step ")[1].split()[0]) < 200
@@ -181,11 +182,7 @@ def _wait_for(condition, seconds=60):
     raise AssertionError("waited in vain")
 
 
-def _children_of(pid):
-    """The processes in which a sweep runs its runs."""
-    found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    return [
-        int(line.split()[0])
-        for line in found.splitlines()[1:]
-        if line.split()[1] == str(pid) and "executors.child" in line
-    ]
+def _pid_of_run(folder):
+    """The process of a run in progress."""
+    sign = folder / "progress.json"
+    return json.loads(sign.read_text())["pid"] if sign.exists() else None
