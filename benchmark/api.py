@@ -20,7 +20,7 @@ walk through both. Models never see labels: these are used for scoring only, aft
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -281,7 +281,10 @@ class Dataset(ABC):
         shape: of one point, (C, H, W) or (D,).
         value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
         n_classes: number of classes, None where labels are absent.
+        class_names: of classes 0, 1, ..., where they have names; go into every record.
         preprocessing: what was done to the values of the files, and who does it so; goes into every record.
+        points_of: name of the data set whose points these are too, with other labels, in another size or
+            number: a ranking counts the two once. None for data of their own.
         digests: {"train.x": SHA-256, ...} of what `x` and `y` return (`array_digest`), where they are known
         beforehand.
     """
@@ -294,7 +297,9 @@ class Dataset(ABC):
     shape: tuple[int, ...]
     value_range: tuple[float, float] | None = (0.0, 1.0)
     n_classes: int | None
+    class_names: Sequence[str] = ()
     preprocessing: str = "none"
+    points_of: str | None = None
     digests: Mapping[str, str] = {}
 
     def __init__(self, folder: Path):
@@ -314,6 +319,12 @@ class Dataset(ABC):
     @abstractmethod
     def y(self, split: str) -> np.ndarray | None:
         """Labels of a split, (N,), or None where there are none. Never shown to a model."""
+
+    def names(self, split: str) -> Sequence[str] | None:
+        """Names of a split's points, e.g. of their files, which come back in a run's assignments; None where
+        they have none.
+        """
+        return None
 
     def known_digests(self) -> str:
         """Means by which `data verify` recognises the right files."""

@@ -11,6 +11,18 @@ class Cifar10(CifarDataset):
     name = "cifar10"
     title = "CIFAR-10"
     n_classes = 10
+    class_names = (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
     folders = ("cifar10", "cifar-10", "")
     files = cifar_files(
         10,

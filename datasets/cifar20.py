@@ -9,6 +9,28 @@ class Cifar20(CifarDataset):
     name = "cifar20"
     title = "CIFAR-20"
     n_classes = 20
+    class_names = (
+        "aquatic mammals",
+        "fish",
+        "flowers",
+        "food containers",
+        "fruit, vegetables",
+        "electrical devices",
+        "furniture",
+        "insects",
+        "large carnivores",
+        "man-made outdoor",
+        "natural outdoor",
+        "omnivores, herbivores",
+        "medium mammals",
+        "invertebrates",
+        "people",
+        "reptiles",
+        "small mammals",
+        "trees",
+        "vehicles 1",
+        "vehicles 2",
+    )
     preprocessing = "values / 255; the 20 coarse labels of CIFAR-100"
     folders = ("cifar20", "cifar100", "cifar-100", "")
     files = cifar_files(

@@ -14,7 +14,15 @@ class Fashion5(FashionMnist):
 
     name = "fashion5"
     title = "Fashion-5"
+    points_of = "fashion_mnist"
     n_classes = 5
+    class_names = (
+        "tops, dresses",
+        "trousers",
+        "pullovers, coats",
+        "shoes",
+        "bags",
+    )
     preprocessing = "values / 255; classes merged: {0, 3}, {1}, {2, 4, 6}, {5, 7, 9}, {8} (ClusterGAN)"
     digests = {
         "train.x": "1906586d21b9e654cbc747895e4a7abf7af7fc0696f012b0290bc704a4cb57b6",

@@ -13,6 +13,18 @@ class FashionMnist(IdxDataset):
     title = "Fashion-MNIST"
     source = "Xiao, Rasul and Vollgraf 2017"
     licence = "MIT"
+    class_names: tuple[str, ...] = (
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    )
     folders = ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw")
     files = idx_files(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -31,6 +43,7 @@ class FashionMnist32(FashionMnist):
 
     name = "fashion_mnist32"
     title = "Fashion-MNIST 32x32"
+    points_of = "fashion_mnist"
     shape = (1, 32, 32)
     preprocessing = "values / 255; 28x28 to 32x32, bilinear (MPCC)"
     digests = {

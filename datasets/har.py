@@ -32,6 +32,14 @@ class Har(FileDataset):
     shape = (561,)
     value_range = None  # [-1, 1], but VaDE's decoder is linear here
     n_classes = 6
+    class_names = (
+        "walking",
+        "walking upstairs",
+        "walking downstairs",
+        "sitting",
+        "standing",
+        "laying",
+    )
     preprocessing = "none; features lie in [-1, 1] (VaDE)"
     folders = ("har", "")
     files = (  # SHA-256 as two independent projects on GitHub state them

@@ -32,6 +32,7 @@ class Mnist32(Mnist):
 
     name = "mnist32"
     title = "MNIST 32x32"
+    points_of = "mnist"
     shape = (1, 32, 32)
     preprocessing = "values / 255; 28x28 to 32x32, bilinear (MPCC)"
     digests = {

@@ -98,6 +98,7 @@ class OmniglotAffine(Omniglot):
 
     name = "omniglot_affine"
     title = "Omniglot-100 distorted"
+    points_of = "omniglot"
     preprocessing = f"{Omniglot.preprocessing}; 20 affine copies per drawing (Koch et al. 2015, IMSAT)"
     digests = {
         "all.x": "e0e64f022a9d9f71be190c5aa4bd75dc56df735149bacb97985ff040749fe0dd",

@@ -67,4 +67,5 @@ class SvhnExtra(Svhn):
 
     name = "svhn_extra"
     title = "SVHN with extra"
+    points_of = "svhn"
     files = (TRAIN, EXTRA, TEST)

@@ -9,6 +9,7 @@ from benchmark.api import Dataset, DataSpec
 from benchmark.data.folder import data_folder, data_spec, dataset_digest
 from benchmark.data.ranges import check_values
 from benchmark.data.splits import divide
+from benchmark.reading import DEFAULT, Reading
 
 if TYPE_CHECKING:
     from benchmark.registry import Registry
@@ -32,15 +33,15 @@ class Opened:
 
 
 def open_dataset(
-    registry: "Registry", asked: str, protocol: str = "neutral", standardise: bool = True
+    registry: "Registry", asked: str, protocol: str = "neutral", reading: Reading = DEFAULT
 ) -> Opened:
     """Find a data set, fetch it if it is not here, and read it.
 
     Args:
-        asked: a name, or the path of the user's own file.
-        standardise: the vectors of an own file, see `NpzDataset`.
+        asked: a name, or the path of the user's own data.
+        reading: of own data.
     """
-    dataset = registry.dataset(asked, data_folder(), standardise)
+    dataset = registry.dataset(asked, data_folder(), reading)
     dataset.fetch()
     divided = divide(dataset, protocol)
     spec = data_spec(divided)

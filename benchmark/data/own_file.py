@@ -1,19 +1,22 @@
-"""A user's own data: DATASET=path/to/own.npz with an array X and, if there are labels, an array y."""
+"""A user's own data as a data set: DATASET=path/to/folder, .npz, .npy, .csv or .parquet."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.api import Dataset
-from benchmark.data import own_arrays
 from benchmark.data.folder import array_digest
 from benchmark.data.labels import n_classes
+from benchmark.data.own_kinds import read_own
+from benchmark.data.own_points import Points
 from benchmark.data.ranges import check_bytes, check_within
 from benchmark.errors import UserError
 from benchmark.files import digest, write_arrays
+from benchmark.reading import DEFAULT, Reading
 
 BYTES = "values / 255"
 COARSEST = 0.01  # error of rounding to float32, of a column's standard deviation
@@ -43,6 +46,10 @@ class Standardisation:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return ((x.astype(np.float64) - self.mean) / self.scale).astype(np.float32)
 
+    def inverse(self, x: np.ndarray) -> np.ndarray:
+        """Standardised vectors in the units of the file."""
+        return x * self.scale + self.mean
+
     def save(self, path: Path) -> None:
         write_arrays(path, {"mean": self.mean, "scale": self.scale})
 
@@ -52,43 +59,62 @@ class Standardisation:
             return cls(file["mean"], file["scale"])
 
 
-class NpzDataset(Dataset):
-    """Images or vectors from an .npz file.
+class OwnDataset(Dataset):
+    """Images or vectors of the user's own, in any of the kinds that `own_kinds.read_own` reads.
 
     X of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3 are images: uint8 from 0 to 255, or
     anything within [0, 1]. X of shape (N, D) are vectors of any scale; every column is standardised to mean 0
-    and variance 1, unless `standardise` is false. y, if there, has shape (N,): integers or strings, -1 or ""
-    where a point is not labelled. There is no split: all points are clustered.
+    and variance 1 on the training points, unless the reading says otherwise. There is no split, and all
+    points are clustered, unless the file has one.
+
+    Args:
+        x: finite numbers in place of the file's, for points that are in memory and have no labels.
     """
 
-    source = "the user's own file"
-    splits = ("all",)
+    source = "the user's own data"
 
-    def __init__(self, path: Path, standardise: bool = True):
+    def __init__(self, path: Path, reading: Reading = DEFAULT, x: np.ndarray | None = None):
         super().__init__(path.parent)
         self.path = path
-        x, self._y = own_arrays.read(path)
+        points = read_own(path, reading) if x is None else Points(x)
+        if len(points.x) < 2:
+            raise UserError(f"{path} has {len(points.x)} point, expected at least 2")
+        self.columns, self._caveat = points.columns, points.caveat
+        train = points.train or len(points.x)
+        self.splits = ("all",) if points.train is None else ("train", "test")
+        self._places = dict(zip(self.splits, (slice(train), slice(train, None)), strict=False))
+        self._y, self._names = points.y, points.names
         self.standardisation: Standardisation | None = None
-        if x.ndim > 2:
-            self._x, self.value_range = as_images(x, str(path)), (0.0, 1.0)
+        if points.x.ndim > 2:
+            self._x, self.value_range = as_images(points.x, str(path)), (0.0, 1.0)
             self.preprocessing = BYTES if self._x.dtype == np.uint8 else "none"
+            if resized := [f"{k[2:]} {v}" for k, v in reading.given().items() if k in ("--size", "--colour")]:
+                self.preprocessing = f"{', '.join(resized)}; {self.preprocessing}"
         else:
-            self._x, self.value_range = self._as_vectors(x, standardise), None
+            self._x, self.value_range = self._as_vectors(points.x, train, reading.standardise), None
         self.shape = self._x.shape[1:]
         self.n_classes = None if self._y is None else n_classes(self._y)
-        arrays = {"x": array_digest(self._x), "y": "-" if self._y is None else array_digest(self._y)}
-        content = digest(arrays)[:6]  # several files may have one name
+        content = self._content()[:6]  # several files may have one name
         self.name = f"{name_of(path)}-{content}"
         self.title = f"{path.name} ({content})"
 
-    def _as_vectors(self, x: np.ndarray, standardise: bool) -> np.ndarray:
+    def _content(self) -> str:
+        """SHA-256 of all that comes back from a run."""
+        arrays = {"x": array_digest(self._x), "y": "-" if self._y is None else array_digest(self._y)}
+        if self._names is not None:
+            arrays["names"] = digest({"names": self._names})
+        if len(self.splits) > 1:
+            arrays["train"] = str(self._places["train"].stop)
+        return digest(arrays)
+
+    def _as_vectors(self, x: np.ndarray, train: int, standardise: bool) -> np.ndarray:
         with np.errstate(over="ignore"):  # of long doubles
             x = x.astype(np.float64)
         if not np.isfinite(x).all():
             raise UserError(f"{self.path}: X has values too large for float64; divide them")
         if standardise:
             self.preprocessing = "every column minus its mean, divided by its standard deviation"
-            self.standardisation = Standardisation.of(x)
+            self.standardisation = Standardisation.of(x[:train])
             found = self.standardisation(x)
         else:
             self.preprocessing = "none: vectors as they are in the file"
@@ -111,22 +137,29 @@ class NpzDataset(Dataset):
             )
 
     def x(self, split: str) -> np.ndarray:
-        return self._x
+        return self._x[self._places[split]]
 
     def y(self, split: str) -> np.ndarray | None:
-        return self._y
+        return None if self._y is None else self._y[self._places[split]]
+
+    def names(self, split: str) -> Sequence[str] | None:
+        return None if self._names is None else self._names[self._places[split]]
+
+    def caveat(self) -> str | None:
+        return self._caveat
 
 
 def name_of(path: Path) -> str:
     """Name of an own file in tables and folders; letters of every script stay."""
-    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", path.stem))[:NAME_LENGTH]
+    name = path.resolve().name if path.is_dir() else path.stem  # of "." too
+    return re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", name))[:NAME_LENGTH]
 
 
 def as_images(x: np.ndarray, what: str) -> np.ndarray:
     """Images as (N, C, H, W), uint8 or float32 in [0, 1]; bytes that are 0 and 1 only are floats.
 
     Args:
-        x: in any of the layouts that `NpzDataset` takes.
+        x: in any of the layouts that `OwnDataset` takes.
         what: they are, for messages.
     """
     x = channels_first(x, what)
@@ -157,3 +190,24 @@ def unit_floats(x: np.ndarray, what: str) -> np.ndarray:
     """Values that are within [0, 1] but for rounding, clipped to it, as float32."""
     check_within(x, (0.0, 1.0), f"{what}: image X")
     return np.ascontiguousarray(x.clip(0, 1).astype(np.float32))
+
+
+def prepared(x: np.ndarray, standardisation: Standardisation | None, preprocessing: str) -> np.ndarray:
+    """New points, as in the user's own data, as points like those that a data set stores, (N, *shape).
+
+    Args:
+        standardisation, preprocessing: of the data set of the training points.
+
+    Raises:
+        UserError: they have another range.
+    """
+    if x.ndim > 2:
+        x = channels_first(x, "the images")
+        # bytes of 0 and 1 only may be the whole range of the training points
+        divided = x.dtype == np.uint8 and (x.max() > 1 or BYTES in preprocessing)
+        return np.ascontiguousarray(x) if divided else unit_floats(x, "the images")
+    with np.errstate(over="ignore"):
+        found = x.astype(np.float32) if standardisation is None else standardisation(x)
+    if not np.isfinite(found).all():
+        raise UserError("these vectors have values too large for float32; divide them")
+    return found

@@ -1,6 +1,7 @@
 """Data sets as the protocols see them: the same points in other splits."""
 
 from abc import ABC
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,6 +47,10 @@ class _Pooled(_Divided):
         parts = [y for part in ("train", "test") if (y := self.whole.y(part)) is not None]
         return np.concatenate(parts) if parts else None
 
+    def names(self, split: str) -> Sequence[str] | None:
+        parts = [n for part in ("train", "test") if (n := self.whole.names(part)) is not None]
+        return [name for part in parts for name in part] or None
+
 
 class _HeldOut(_Divided):
     """The last training points are for validation: ClusterGAN, which chooses among its runs with them."""
@@ -58,6 +63,10 @@ class _HeldOut(_Divided):
     def y(self, split: str) -> np.ndarray | None:
         labels = self.whole.y("test" if split == "test" else "train")
         return None if labels is None else self._part(labels, split)
+
+    def names(self, split: str) -> Sequence[str] | None:
+        names = self.whole.names("test" if split == "test" else "train")
+        return None if names is None else self._part(np.array(names), split).tolist()
 
     def _part(self, values: np.ndarray, split: str) -> np.ndarray:
         # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000

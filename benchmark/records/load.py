@@ -11,7 +11,7 @@ import torch
 from benchmark import config
 from benchmark.api import ClusteringModel, DataSpec, as_float
 from benchmark.data.opening import Opened, open_dataset
-from benchmark.data.own_file import BYTES, Standardisation, channels_first, unit_floats
+from benchmark.data.own_file import Standardisation, channels_first, prepared
 from benchmark.errors import UserError
 from benchmark.isolation import isolated
 from benchmark.records.run import FILE, STANDARDISATION, Record, Run
@@ -25,7 +25,7 @@ class SavedRun:
     """A run as its folder has it, see `load_run`.
 
     Attributes:
-        file: where the user's own data file is now; None for what the run itself was given.
+        file: where the user's own data are now; None for what the run itself was given.
     """
 
     folder: Path
@@ -42,15 +42,15 @@ class SavedRun:
         Raises:
             UserError: it is not.
         """
-        asked = self.run.dataset
-        own = asked.endswith(".npz")
-        if own and self.file is None and not Path(asked).is_file():
+        asked = self.run.own and (self.file or self.run.own)
+        if asked and not asked.exists():
             raise UserError(
-                f"the data of this run were in {asked}, which is not there; say where the file is now: "
-                "load_run(..., data=[FILE.npz]), on the command line --data FILE.npz"
+                f"the data of this run were in {asked}, which is not there; say where they are now: "
+                "load_run(..., data=[PATH]), on the command line --data PATH"
             )
-        asked = str(self.file) if own and self.file else asked
-        opened = open_dataset(self.registry, asked, self.run.key["protocol"], self.run.standardise)
+        opened = open_dataset(
+            self.registry, str(asked or self.run.dataset), self.run.key["protocol"], self.run.reading
+        )
         if opened.digest != self.record["key"]["data"]:
             raise UserError(f"the data of {opened.dataset.name} have changed since this run")
         return opened
@@ -66,14 +66,14 @@ class SavedRun:
             what = f"the source of {key['model']} has changed since this run"
             raise UserError(f"{what}, so its model can't be loaded; run it again")
         with isolated():
-            model = self.model_class(self._spec(), config.from_dict(self.model_class, key["config"]))
+            model = self.model_class(self.spec(), config.from_dict(self.model_class, key["config"]))
         try:
             model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
         except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
             raise UserError(f"{self.folder / 'model.pt'} can't be loaded, run it again: {error}") from error
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
-    def _spec(self) -> DataSpec:
+    def spec(self) -> DataSpec:
         """What the model was told of its data; runs of older versions did not write it down."""
         spec = self.run.spec
         if not spec:
@@ -88,7 +88,7 @@ class SavedRun:
         )
 
     def prepare(self, x: np.ndarray) -> torch.Tensor:
-        """New points, as they are in an own file's X, treated like those that the model was trained on.
+        """New points, as they are in the user's own data, treated like those that the model was trained on.
 
         Vectors are standardised with the mean and scale of the training data, images become (N, C, H, W) in
         [0, 1]: `run.model().log_assign(run.prepare(x))`.
@@ -96,20 +96,19 @@ class SavedRun:
         Raises:
             UserError: they have another shape or range.
         """
-        file = self.folder / STANDARDISATION
+        return as_float(self.stored(x)).to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def stored(self, x: np.ndarray) -> torch.Tensor:
+        """The same as a data set stores them, for `ClusteringModel.assign`: images may be bytes."""
+        shape = self.spec().shape
         if x.ndim > 2:
             x = channels_first(x, "the images")
-            divided = x.dtype == np.uint8 and self.record["data"]["preprocessing"] == BYTES
-            found = torch.from_numpy(np.ascontiguousarray(x) if divided else unit_floats(x, "the images"))
-        elif file.is_file():
-            standardise = Standardisation.read(file)
-            if x.ndim != 2 or x.shape[1:] != standardise.mean.shape:
-                expected = len(standardise.mean)
-                raise UserError(f"these vectors have the shape {x.shape}, expected (N, {expected})")
-            found = torch.from_numpy(standardise(x))
-        else:
-            found = torch.from_numpy(x.astype(np.float32))
-        return as_float(found).to("cuda" if torch.cuda.is_available() else "cpu")
+        if x.ndim == 1 or x.shape[1:] != shape:
+            kinds = [f"{'images' if len(s) == 3 else 'vectors'} of shape {s}" for s in (x.shape[1:], shape)]
+            raise UserError(f"these points are {kinds[0]}, but the run was trained on {kinds[1]}")
+        file = self.folder / STANDARDISATION
+        standardisation = Standardisation.read(file) if file.is_file() else None
+        return torch.from_numpy(prepared(x, standardisation, self.record["data"]["preprocessing"]))
 
 
 def load_run(
@@ -120,8 +119,8 @@ def load_run(
     Args:
         plugins: files with models or data sets, besides those that the run itself was given; one of the same
             name takes the place of the run's, which may have been moved or lie on another machine.
-        data: own .npz files, if that of the run is no longer where it was: the one of the same name counts,
-            or the only one.
+        data: own files or folders, if that of the run is no longer where it was: the one of the same name
+            counts, or the only one.
 
     Raises:
         UserError: the folder holds no run that ended well, or lacks its model.
@@ -129,7 +128,9 @@ def load_run(
     folder = Path(folder)
     record = read_record(folder)
     if record is None or record["status"] != "ok":
-        raise UserError(f"{folder} holds no run that ended well")
+        raise UserError(
+            f"{folder} holds no run that ended well; expected a folder RESULTS/runs/DATA/MODEL/DIGEST/seed-N"
+        )
     if missing := [name for name in (FILE, "model.pt") if not (folder / name).is_file()]:
         raise UserError(
             f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again"

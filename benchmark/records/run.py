@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import UserError
 from benchmark.files import digest, write_atomically
+from benchmark.reading import DEFAULT, Reading
 
 FILE = "run.json"
 STANDARDISATION = "standardisation.npz"  # of the vectors of an own file: mean and scale of every column
@@ -22,7 +24,7 @@ class Run:
             resolved config, device and threads, and the digests and versions of data, model source and
             training loop.
         seed: of all random streams.
-        dataset: what the data set was asked for by: its name, or the path of the user's own file.
+        dataset: what the data set was asked for by: its name, or the absolute path of the user's own data.
         plugins: paths of the --plugin files that hold the model or the data set.
         fid: "clf", "inception", or None for what suits the device; not part of the key, since it can be
         measured later.
@@ -30,7 +32,7 @@ class Run:
         overrides: the hyper-parameters in the key's config that are not those of the model's presets.
         spec: the fields of the DataSpec that the model is built from, so that it can be built without the
         data.
-        standardise: the vectors of an own file; the key has the digest of what that gives.
+        reading: of own data; the key has the digest of what that gives.
         eager: steps are not replayed as CUDA graphs; not part of the key, since results are the same.
     """
 
@@ -42,7 +44,7 @@ class Run:
     fid_n: int = 10_000
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
     spec: dict[str, Any] = dataclasses.field(default_factory=dict)
-    standardise: bool = True
+    reading: Reading = DEFAULT
     eager: bool = False
 
     @property
@@ -60,6 +62,11 @@ class Run:
         return int(self.key["threads"])
 
     @property
+    def own(self) -> Path | None:
+        """Where the user's own data were, if it is of such."""
+        return Path(self.dataset) if Path(self.dataset).is_absolute() else None
+
+    @property
     def title(self) -> str:
         return f"{self.key['dataset']} {self.key['model']} seed {self.seed}"
 
@@ -67,11 +74,10 @@ class Run:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"
 
     def record(self, status: str, **more: Any) -> Record:
-        own = self.dataset.endswith(".npz")
         asked = {
-            "dataset": str(Path(self.dataset).absolute()) if own else self.dataset,
+            "dataset": self.dataset,
             "plugins": [str(Path(plugin).absolute()) for plugin in self.plugins],
-            "standardise": self.standardise,
+            **dataclasses.asdict(self.reading),
         }
         who = {"key": self.key, "digest": self.digest, "seed": self.seed, "overrides": self.overrides}
         return {"status": status, **who, "asked": asked, **more}
@@ -83,5 +89,22 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
+        """The run in a folder, also of earlier versions.
+
+        Raises:
+            UserError: a later version has written it.
+        """
         values = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return cls(**{**values, "plugins": tuple(values["plugins"])})
+        if "standardise" in values:  # before there were other ways of reading
+            values["reading"] = {"standardise": values.pop("standardise")}
+        reading = values.pop("reading", {})
+        fields, parts = dataclasses.fields(cls), dataclasses.fields(Reading)
+        if unknown := [
+            *(values.keys() - {f.name for f in fields}),
+            *(reading.keys() - {f.name for f in parts}),
+        ]:
+            raise UserError(
+                f"{folder / FILE} has {', '.join(sorted(unknown))}, which this version of the suite does not"
+                " know; update dgcbench"
+            )
+        return cls(**{**values, "plugins": tuple(values["plugins"]), "reading": Reading(**reading)})

@@ -5,6 +5,7 @@ which also downloads the data, once, before any run starts.
 """
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError, explained
+from benchmark.reading import DEFAULT, Reading
 from benchmark.records.run import Record, Run
 from benchmark.records.store import CONTINUED, find_record, read_record, roots
 from benchmark.running import processes
@@ -24,7 +26,7 @@ class Request:
     """A request: what the user asked for.
 
     Attributes:
-        dataset: a name, or the path of an .npz file.
+        dataset: a name, or the path of the user's own data.
         models: names; empty for every registered model that suits the data.
         seeds: how many, counted from 0.
         budget: None for quick.
@@ -34,7 +36,7 @@ class Request:
         fid, fid_n: see `benchmark.records.run.Run`.
         protocol: division of the data, see benchmark/protocols.py.
         variants: each model is run with each of these {hyper-parameter: text}, on top of the overrides.
-        standardise: the vectors of an own file.
+        reading: of own data.
         elsewhere: runs run on other machines, so that this one needs no GPU.
         eager: no CUDA graphs.
     """
@@ -53,7 +55,7 @@ class Request:
     protocol: str = "neutral"
     variants: tuple[Mapping[str, Any], ...] = ({},)
     elsewhere: bool = False
-    standardise: bool = True
+    reading: Reading = DEFAULT
     eager: bool = False
 
 
@@ -81,7 +83,9 @@ def make_plan(*requests: Request) -> Plan:
     """
     with tempfile.TemporaryDirectory(prefix="dgcbench-") as folder:
         note = Path(folder) / "loading"
-        with ProcessPoolExecutor(1, processes.context(), initializer=processes.listen) as pool:
+        with ProcessPoolExecutor(
+            1, processes.context(), initializer=processes.begin, initargs=(dict(os.environ),)
+        ) as pool:
             try:
                 return join([pool.submit(plan, request, note).result() for request in requests])
             except BrokenProcessPool:
@@ -129,10 +133,11 @@ def plan(request: Request, note: Path | None = None) -> Plan:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
     loading(f"the data set {request.dataset}")
     with explained(f"the data set {request.dataset} can't be read"):
-        opened = open_dataset(registry, request.dataset, request.protocol, request.standardise)
+        opened = open_dataset(registry, request.dataset, request.protocol, request.reading)
     dataset, spec = opened.dataset, opened.spec
 
-    asked = str(Path(request.dataset).absolute()) if request.dataset.endswith(".npz") else request.dataset
+    own = registry.is_own(request.dataset)
+    asked = str(Path(request.dataset).absolute()) if own else request.dataset
     runs, skipped = [], {}
     for model in classes:
         loading(f"the model {model.name}")
@@ -167,7 +172,7 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             spec_fields = dataclasses.asdict(spec)
-            more = (request.fid, request.fid_n, overridden, spec_fields, request.standardise, request.eager)
+            more = (request.fid, request.fid_n, overridden, spec_fields, request.reading, request.eager)
             runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 

@@ -11,7 +11,7 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -61,10 +61,15 @@ def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     return process
 
 
-def listen() -> None:
+def begin(environment: Mapping[str, str]) -> None:
     """To be called first in a process started here, once it knows what to do with a request to stop.
+
+    Args:
+        environment: that it is to have; the one it was forked with may be old.
 
     It never sees SIGUSR2, by which SLURM announces the end of a job to all of its processes: that is for the
     parent, which passes it on. Untreated it would end the run at once.
     """
+    os.environ.clear()
+    os.environ.update(environment)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, DEAF_TO - {signal.SIGUSR2})

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmark.data.own_file import NpzDataset, Standardisation, name_of
+from benchmark.data.own_file import OwnDataset, Standardisation, name_of
+from benchmark.data.splits import divide
 from benchmark.errors import UserError
+from benchmark.reading import Reading
 
 RNG = np.random.default_rng(0)
 
@@ -17,7 +19,7 @@ def write(tmp_path, **arrays):
 
 def test_vectors_are_standardised(tmp_path):
     x = RNG.normal(5, [1, 10, 100, 0], size=(200, 4))  # one column is constant
-    dataset = NpzDataset(write(tmp_path, X=x, y=np.repeat(["a", "b"], 100)))
+    dataset = OwnDataset(write(tmp_path, X=x, y=np.repeat(["a", "b"], 100)))
     found = dataset.x("all")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-5)
@@ -33,7 +35,7 @@ def test_vectors_are_standardised(tmp_path):
 )
 def test_images_of_every_layout(tmp_path, shape, expected):
     x = RNG.integers(0, 256, size=shape, dtype=np.uint8)
-    dataset = NpzDataset(write(tmp_path, X=x))
+    dataset = OwnDataset(write(tmp_path, X=x))
     assert dataset.shape == expected
     assert dataset.x("all").shape == (9, *expected)
     assert dataset.y("all") is None
@@ -71,10 +73,13 @@ def test_images_of_every_layout(tmp_path, shape, expected):
         ({"X": RNG.normal(size=(9, 3)), "y": np.ones((9, 2))}, "exactly one 1 in every row"),
         ({"X": RNG.normal(size=(9, 3)), "Y": np.arange(9) % 3}, r"no array y, but Y .*y=f\['Y'\]"),
         ({"data": RNG.normal(size=(9, 3)), "target": np.arange(9) % 3}, r"X=f\['data'\], y=f\['target'\]"),
+        ({"x_train": np.zeros((9, 3)), "x_test": np.zeros((9, 2))}, "expected points of one shape"),
+        ({"x_train": np.zeros((9, 3)), "x_test": np.zeros((9, 3)), "y_test": np.arange(9)}, "one of y_train"),
         (
-            {part: np.zeros(9) for part in ("x_train", "y_train", "x_test", "y_test")},
-            r"X=numpy.concatenate\(\[f\['x_train'\], f\['x_test'\]\]\), y=numpy.concatenate",
+            {"x_train": np.eye(3), "x_test": np.eye(3), "y_train": np.arange(2), "y_test": np.arange(3)},
+            "expected a label per point",
         ),
+        ({"X": np.zeros((1, 3))}, "has 1 point, expected at least 2"),
         ({"X": RNG.normal(size=(9, 3)).astype(np.longdouble) * np.longdouble("1e4000")}, "too large"),
         ({"X": np.zeros((9, 0, 8))}, "expected numbers"),
         ({"X": np.zeros((9, 0))}, "expected numbers"),
@@ -82,16 +87,18 @@ def test_images_of_every_layout(tmp_path, shape, expected):
 )
 def test_bad_files_are_refused_with_a_reason(tmp_path, arrays, message):
     with pytest.raises(UserError, match=message):
-        NpzDataset(write(tmp_path, **arrays))
+        OwnDataset(write(tmp_path, **arrays))
 
 
 def test_truncated_missing_and_foreign_files(tmp_path):
     path = write(tmp_path, X=RNG.normal(size=(900, 3)))
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="can't be read"):
-        NpzDataset(path)
-    with pytest.raises(UserError, match="there is no file"):
-        NpzDataset(tmp_path / "nowhere.npz")
+        OwnDataset(path)
+    with pytest.raises(
+        UserError, match=r"there is no file or folder .* expected a folder of PNG or JPEG files"
+    ):
+        OwnDataset(tmp_path / "nowhere.npz")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,10 @@ def test_truncated_missing_and_foreign_files(tmp_path):
         (b"this is no archive", "it is text that begins with 'this is no archive'"),
         (b"<!DOCTYPE html><html><body>Not found", "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer.*git lfs pull"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr'", r"one array as numpy.save writes it \(.npy\)"),
+        (
+            b"\x93NUMPY\x01\x00v\x00{'descr'",
+            "one array as numpy.save writes it; give the file a name that ends in .npy",
+        ),
         (b"\x80\x04\x95", "a pickle of Python objects"),
         (b"\x00\x01\x02\x03\x04\x05", "begins with the bytes 00 01 02 03"),
         (b"", "it is empty"),
@@ -110,12 +120,12 @@ def test_what_is_no_archive_is_said_by_its_beginning(tmp_path, content, message)
     path = tmp_path / "own.npz"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
-        NpzDataset(path)
+        OwnDataset(path)
 
 
 def test_images_of_0_and_1_are_the_same_in_every_type(tmp_path):
     x = RNG.integers(2, size=(9, 8, 8))
-    found = [NpzDataset(write(tmp_path, X=x.astype(kind))) for kind in (bool, np.uint8, np.int64, np.float64)]
+    found = [OwnDataset(write(tmp_path, X=x.astype(kind))) for kind in (bool, np.uint8, np.int64, np.float64)]
     for dataset in found:
         assert dataset.x("all").dtype == np.float32
         np.testing.assert_array_equal(dataset.x("all")[:, 0], x)
@@ -125,7 +135,7 @@ def test_images_of_0_and_1_are_the_same_in_every_type(tmp_path):
 def test_pixels_beyond_the_range_by_rounding_are_clipped(tmp_path):
     x = RNG.random((9, 8, 8))
     x[0, 0, :2] = 1.0000001, -1e-9
-    found = NpzDataset(write(tmp_path, X=x)).x("all")
+    found = OwnDataset(write(tmp_path, X=x)).x("all")
     assert (found.min(), found.max()) == (0, 1)
 
 
@@ -141,7 +151,7 @@ def test_pixels_beyond_the_range_by_rounding_are_clipped(tmp_path):
     ],
 )
 def test_labels_of_several_forms_are_taken(tmp_path, given, expected):
-    dataset = NpzDataset(write(tmp_path, X=RNG.normal(size=(9, 3)), y=given))
+    dataset = OwnDataset(write(tmp_path, X=RNG.normal(size=(9, 3)), y=given))
     np.testing.assert_array_equal(dataset.y("all"), expected)
     assert dataset.n_classes == len(set(expected) - {-1, ""})
 
@@ -149,33 +159,33 @@ def test_labels_of_several_forms_are_taken(tmp_path, given, expected):
 @pytest.mark.parametrize("factor", [1e300, 1e-300])
 def test_huge_and_tiny_vectors_are_as_without_the_factor(tmp_path, factor):
     x = RNG.normal(3, 2, size=(50, 4))
-    plain = NpzDataset(write(tmp_path, X=x)).x("all")
-    np.testing.assert_allclose(NpzDataset(write(tmp_path, X=x * factor)).x("all"), plain, atol=1e-5)
+    plain = OwnDataset(write(tmp_path, X=x)).x("all")
+    np.testing.assert_allclose(OwnDataset(write(tmp_path, X=x * factor)).x("all"), plain, atol=1e-5)
 
 
 def test_vectors_can_be_left_as_they_are_and_have_another_name_then(tmp_path):
     x = RNG.normal(5, 3, size=(50, 4))
     path = write(tmp_path, X=x)
-    standardised, raw = NpzDataset(path), NpzDataset(path, standardise=False)
+    standardised, raw = OwnDataset(path), OwnDataset(path, reading=Reading(standardise=False))
     np.testing.assert_allclose(raw.x("all"), x, rtol=1e-6)
     assert standardised.name != raw.name
     assert raw.preprocessing == "none: vectors as they are in the file"
     with pytest.raises(UserError, match="too large; divide them"):
-        NpzDataset(write(tmp_path, X=x * 1e300), standardise=False)
+        OwnDataset(write(tmp_path, X=x * 1e300), reading=Reading(standardise=False))
 
 
 def test_far_from_the_origin_vectors_are_standardised_exactly_or_refused(tmp_path):
     x = RNG.normal(size=(50, 4))
-    plain = NpzDataset(write(tmp_path, X=x)).x("all")
+    plain = OwnDataset(write(tmp_path, X=x)).x("all")
     path = write(tmp_path, X=x + 1e8)
-    np.testing.assert_allclose(NpzDataset(path).x("all"), plain, atol=1e-5)
+    np.testing.assert_allclose(OwnDataset(path).x("all"), plain, atol=1e-5)
     with pytest.raises(UserError, match="4 columns of X lie so far from 0"):
-        NpzDataset(path, standardise=False)
+        OwnDataset(path, reading=Reading(standardise=False))
 
 
 def test_the_standardisation_is_kept_exactly(tmp_path):
     x = RNG.normal(5, [1, 10, 0], size=(50, 3))
-    found = NpzDataset(write(tmp_path, X=x)).standardisation
+    found = OwnDataset(write(tmp_path, X=x)).standardisation
     found.save(tmp_path / "kept.npz")
     np.testing.assert_array_equal(Standardisation.read(tmp_path / "kept.npz")(x), found(x))
 
@@ -185,7 +195,7 @@ def test_files_of_one_name_are_told_apart_by_their_content(tmp_path):
     for folder, content in (("a", 0), ("b", 1), ("c", 0)):
         (tmp_path / folder).mkdir()
         found.append(
-            NpzDataset(write(tmp_path / folder, X=np.arange(8.0).reshape(4, 2) ** (content + 1))).name
+            OwnDataset(write(tmp_path / folder, X=np.arange(8.0).reshape(4, 2) ** (content + 1))).name
         )
     assert found[0] == found[2] != found[1]
 
@@ -203,4 +213,42 @@ def test_object_arrays_are_never_unpickled(tmp_path):
 
     path = write(tmp_path, X=np.array([Bomb(), Bomb()], dtype=object))
     with pytest.raises(UserError, match="Python objects"):
-        NpzDataset(path)
+        OwnDataset(path)
+
+
+def test_keras_names_are_a_split_and_the_scale_is_that_of_the_training_points(tmp_path):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(5, 3, size=(30, 2)), np.arange(30) % 3
+    parts = {"x_train": x[:20], "y_train": y[:20], "X_test": x[20:], "y_test": y[20:]}
+    dataset = OwnDataset(write(tmp_path, **parts))
+    assert dataset.splits == ("train", "test")
+    assert dataset.n_classes == 3
+    np.testing.assert_array_equal(dataset.y("test"), y[20:])
+    np.testing.assert_allclose(dataset.x("train").mean(axis=0), 0, atol=1e-6)
+    expected = (x[20:] - x[:20].mean(axis=0)) / x[:20].std(axis=0)
+    np.testing.assert_allclose(dataset.x("test"), expected, rtol=1e-5, atol=1e-6)
+    assert divide(dataset, "pooled").x("all").shape == (30, 2)
+
+
+def test_images_with_a_split_are_of_one_scale(tmp_path):
+    x = RNG.integers(0, 256, size=(12, 4, 4), dtype=np.uint8)
+    x[8:] = x[8:] > 128  # as the test images are bytes of 0 and 1, they are nearly black
+    dataset = OwnDataset(write(tmp_path, x_train=x[:8], x_test=x[8:]))
+    assert dataset.x("train").dtype == dataset.x("test").dtype == np.uint8
+    np.testing.assert_array_equal(dataset.x("test")[:, 0], x[8:])
+
+
+def test_one_array_is_points_without_labels(tmp_path):
+    np.save(tmp_path / "own.npy", RNG.normal(size=(9, 3)))
+    dataset = OwnDataset(tmp_path / "own.npy")
+    assert (dataset.splits, dataset.shape, dataset.n_classes) == (("all",), (3,), None)
+    np.savez(tmp_path / "renamed.npz", X=np.eye(3))
+    (tmp_path / "renamed.npz").rename(tmp_path / "renamed.npy")
+    with pytest.raises(UserError, match=r"an archive; if numpy\.savez has written it"):
+        OwnDataset(tmp_path / "renamed.npy")
+
+
+def test_an_option_of_other_kinds_is_refused(tmp_path):
+    path = write(tmp_path, X=np.eye(3))
+    with pytest.raises(UserError, match=r"is an \.npz file, for which --size can't be used"):
+        OwnDataset(path, Reading(size=8))

@@ -86,7 +86,7 @@ def test_a_model_comes_back_where_its_data_are_not(folder, tmp_path):
     edit(folder / "run.json", lambda run: run.update(dataset=str(tmp_path / "gone.npz")))
     saved = load_run(folder)
     assert saved.model().data == expected.data
-    with pytest.raises(UserError, match=r"gone\.npz, which is not there; say where the file is now"):
+    with pytest.raises(UserError, match=r"gone\.npz, which is not there; say where they are now"):
         _ = saved.data
 
 
@@ -118,7 +118,7 @@ def test_new_raw_vectors_are_treated_like_the_old_ones(tmp_path):
     assert len(clusters.unique()) == 3
     lines = (folder / "assignments.csv").read_text().splitlines()[1:10]
     assert [int(line.split(",")[2]) for line in lines] == clusters.tolist()
-    with pytest.raises(UserError, match=r"the shape \(9, 2\), expected \(N, 3\)"):
+    with pytest.raises(UserError, match=r"of shape \(2,\), but .* on vectors of shape \(3,\)"):
         saved.prepare(x[:9, :2])
 
 

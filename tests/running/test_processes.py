@@ -17,7 +17,8 @@ assert not [name for name in sys.modules if name.startswith(("benchmark.models",
 assert not torch.cuda.is_initialized(), "a fork could not use the GPU any more"
 assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 from benchmark.running import processes
-processes.listen()
+processes.begin({"A": "1"})
+assert dict(os.environ) == {"A": "1"}
 assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {signal.SIGUSR2}
 sys.exit(7)
 """

@@ -13,7 +13,7 @@ import torch
 
 from benchmark.api import ClusteringModel, DataSpec, ModelConfig, hard_assignment
 from benchmark.data import dataset_digest
-from benchmark.data.own_file import NpzDataset
+from benchmark.data.own_file import OwnDataset
 from benchmark.evaluation.fid import measure as fid_measure
 from benchmark.evaluation.fid import weights
 from benchmark.evaluation.fid.frechet import frechet_distance
@@ -93,7 +93,7 @@ def test_it_grows_with_dropped_classes(real, to_real):
 
 
 def test_the_real_side():
-    class Split(NpzDataset):
+    class Split(OwnDataset):
         splits = ("train", "test")
 
         def __init__(self):
@@ -263,7 +263,7 @@ def own(path, labels, images=True):
     y = rng.integers(3, size=90)
     x = rng.integers(80, size=(90, 6, 6)) + 80 * y[:, None, None]
     np.savez(path, X=(x if images else x.reshape(90, 36)).astype(np.uint8), **({"y": y} if labels else {}))
-    return NpzDataset(path)
+    return OwnDataset(path)
 
 
 def test_own_images_get_a_classifier_if_there_are_labels(bootstrap, tmp_path, monkeypatch):

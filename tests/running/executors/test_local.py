@@ -80,7 +80,8 @@ def test_every_way_to_fail_becomes_a_status_with_its_reason(run, tmp_path):
     assert records["fine"]["metrics"]["all"]["default"]["n"] == 1797
     assert run.progress[0]["stage"] == "train"
     half = folder_of(tmp_path, "half")
-    assert {path.name for path in half.glob("*.png")} == {"curves.png", "samples.png", "reconstructions.png"}
+    pictures = {"clusters.png", "curves.png", "embedding.png", "samples.png", "reconstructions.png"}
+    assert {path.name for path in half.glob("*.png")} == pictures
     assert np.load(half / "embedding.npz")["z"].dtype == np.float32
     with open(half / "assignments.csv") as file:
         assert all(0 < float(row["probability"]) <= 1 for row in csv.DictReader(file))

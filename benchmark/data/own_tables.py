@@ -1,0 +1,116 @@
+"""Own data in tables: CSV and Parquet, one row per point, read with pandas."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from benchmark.data.own_points import Points, check_numbers, clean_labels, refuse
+from benchmark.errors import UserError, unknown
+from benchmark.reading import Reading
+
+SEPARATORS = ",;\t"
+SHOWN = 5  # columns that a message names
+
+
+def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
+    """Points, labels and names of a table, checked.
+
+    Args:
+        columns: those to take, in this order, of a table that has others besides; by default all but those of
+            the labels and names. With them, the column of the names may be absent.
+
+    Raises:
+        UserError: a column that was asked for is not there, holds text, or has no value somewhere.
+    """
+    refuse(reading, path, "a table", "--size", "--colour")
+    frame, names = _csv(path) if path.suffix.lower() == ".csv" else _parquet(path)
+    if frame.empty:
+        raise UserError(f"{path} has {len(frame)} rows and {len(frame.columns)} columns of values")
+    if reading.names is not None and not (columns and reading.names not in frame):
+        names = tuple(_take(frame, reading.names, path).astype(str))
+    y = None
+    if reading.labels is not None:
+        column = _take(frame, reading.labels, path)
+        values = column.to_numpy() if is_numeric_dtype(column) else _text(column)
+        y = clean_labels(values, len(frame), f"{path}: column {reading.labels}")
+    if missing := [column for column in columns if column not in frame]:
+        raise UserError(f"{path} has no {_named(missing)}, which the run was trained on")
+    frame = frame[list(columns)] if columns else frame
+    if text := [column for column in frame if not is_numeric_dtype(frame[column])]:
+        raise UserError(
+            f"{path}: {_named(text)} hold no numbers; --labels COLUMN says which one has the labels, --names"
+            " COLUMN which one names the points, and any other must be left out of the file"
+        )
+    x = frame.to_numpy(np.float64, na_value=np.nan)
+    if (gaps := np.isnan(x)).any():
+        found = [str(column) for column, gap in zip(frame, gaps.any(axis=0), strict=True) if gap]
+        raise UserError(
+            f"{path} has {int(gaps.sum())} missing values, in {_named(found)}; fill or remove them"
+        )
+    check_numbers(x, f"{path}: the table")
+    return Points(x, y, names, columns=tuple(frame))
+
+
+def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
+    """The table, and the names of its rows: those of a first column without a heading, as pandas writes them.
+
+    A first line of numbers only is a point, and the columns are called 0, 1, ... then.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+            separator = max(SEPARATORS, key=line.count)
+            first = next(csv.reader([line], delimiter=separator), [])
+        header = None if first and all(map(_is_number, first)) else 0
+        frame = pd.read_csv(path, sep=separator, header=header, encoding="utf-8-sig", low_memory=False)
+    except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors
+        raise UserError(f"{path} can't be read as CSV: {str(error).strip()}") from error
+    frame.columns = frame.columns.astype(str)
+    if header == 0 and first and not first[0].strip() and len(frame.columns) > 1:
+        return frame, tuple(frame.pop(frame.columns[0]).astype(str))
+    return frame, None
+
+
+def _parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
+    """The table, and the names of its rows where it has others than their numbers."""
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        raise UserError(
+            f"{path}: Parquet is read with pyarrow, which is not installed; pip install pyarrow, or give the"
+            " table as CSV"
+        ) from error
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+        raise UserError(f"{path} can't be read as Parquet: {error}") from error
+    frame.columns = frame.columns.astype(str)
+    numbered = isinstance(frame.index, pd.RangeIndex)
+    return frame.reset_index(drop=True), None if numbered else tuple(frame.index.astype(str))
+
+
+def _take(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """A column, which is no longer in the table then."""
+    if column not in frame:
+        raise UserError(f"{path}: {unknown('column', column, map(str, frame))}")
+    return frame.pop(column)
+
+
+def _text(column: pd.Series) -> np.ndarray:
+    return column.astype(object).where(column.notna(), "").astype(str).to_numpy(dtype=str)
+
+
+def _named(columns: Sequence[object]) -> str:
+    """ "column a", "columns a, b and 7 more"."""
+    more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
+    return f"column{'s' * (len(columns) > 1)} {', '.join(map(str, columns[:SHOWN]))}{more}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""Tables: which columns are values, labels and names, and what is refused."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.data.own_file import OwnDataset
+from benchmark.data.own_tables import read
+from benchmark.errors import UserError
+from benchmark.reading import DEFAULT, Reading
+
+TABLE = "name,a,b,kind\nx,1,2.5,cat\ny,3,4,dog\nz,5,-6e2,cat\nw,7,8,\n"
+BOTH = Reading(labels="kind", names="name")
+
+
+def write(tmp_path, text, name="own.csv"):
+    (tmp_path / name).write_text(text, "utf-8")
+    return tmp_path / name
+
+
+def test_columns_are_values_labels_or_names_as_the_reading_says(tmp_path):
+    found = read(write(tmp_path, TABLE), BOTH)
+    np.testing.assert_array_equal(found.x, [[1, 2.5], [3, 4], [5, -600], [7, 8]])
+    assert found.y.tolist() == ["cat", "dog", "cat", ""]
+    assert (found.names, found.columns) == (("x", "y", "z", "w"), ("a", "b"))
+    dataset = OwnDataset(tmp_path / "own.csv", BOTH)
+    assert dataset.n_classes == 2
+    assert dataset.names("all") == ("x", "y", "z", "w")
+    np.testing.assert_allclose(dataset.x("all").std(axis=0), 1, rtol=1e-6)
+
+
+def test_an_index_as_pandas_writes_it_names_the_rows(tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2, 3], "b": [4, 5, 6]}, index=["r1", "r2", "r3"])
+    frame.to_csv(tmp_path / "own.csv")
+    found = read(tmp_path / "own.csv", DEFAULT)
+    assert (found.names, found.columns) == (("r1", "r2", "r3"), ("a", "b"))
+    np.testing.assert_array_equal(found.x, frame.to_numpy())
+
+
+@pytest.mark.parametrize("text", ["1,2\n3,4\n5,6\n", "1;2\n3;4\n5;6\n", "a\tb\n1\t2\n3\t4\n5\t6\n"])
+def test_without_a_heading_and_with_other_separators(tmp_path, text):
+    found = read(write(tmp_path, text), DEFAULT)
+    np.testing.assert_array_equal(found.x, [[1, 2], [3, 4], [5, 6]])
+    assert found.names is None
+
+
+def test_columns_of_new_points_are_found_by_their_names(tmp_path):
+    found = read(write(tmp_path, "b,more,a\n2,?,1\n4,?,3\n"), Reading(names="name"), ("a", "b"))
+    np.testing.assert_array_equal(found.x, [[1, 2], [3, 4]])
+    with pytest.raises(UserError, match="has no column c, which the run was trained on"):
+        read(tmp_path / "own.csv", DEFAULT, ("a", "c"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "message"),
+    [
+        (TABLE, DEFAULT, "columns name, kind hold no numbers; --labels COLUMN"),
+        (TABLE, Reading(labels="kinds"), "unknown column 'kinds'; did you mean kind"),
+        ("a,b\n1,2\n3,\n5,6\n", DEFAULT, "has 1 missing values, in column b; fill or remove them"),
+        ("a,b\n1,2\n1,2,3,4\n", DEFAULT, "can't be read as CSV: .*line 3"),
+        ("", DEFAULT, "can't be read as CSV: No columns"),
+        ("a,b\n", DEFAULT, "has 0 rows and 2 columns"),
+        (TABLE, Reading(size=8), "is a table, for which --size can't be used"),
+    ],
+)
+def test_bad_tables(tmp_path, text, reading, message):
+    with pytest.raises(UserError, match=message):
+        read(write(tmp_path, text), reading)
+
+
+def test_a_table_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "own.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"own\.csv can't be read as CSV: .*utf-8"):
+        read(tmp_path / "own.csv", DEFAULT)
+
+
+def test_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.read_csv(write(tmp_path, TABLE)).set_index("name")
+    frame.to_parquet(tmp_path / "own.parquet")
+    found, expected = read(tmp_path / "own.parquet", Reading(labels="kind")), read(tmp_path / "own.csv", BOTH)
+    np.testing.assert_array_equal(found.x, expected.x)
+    assert found.y.tolist() == expected.y.tolist()
+    assert (found.names, found.columns) == (expected.names, expected.columns)
+    (tmp_path / "bad.parquet").write_text("no table")
+    with pytest.raises(UserError, match="can't be read as Parquet"):
+        read(tmp_path / "bad.parquet", DEFAULT)
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UserError, match="pip install pyarrow, or give the table as CSV"):
+        read(write(tmp_path, "", "own.parquet"), DEFAULT)
