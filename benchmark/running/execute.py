@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from benchmark import config, seeding
+from benchmark.api import ClusteringModel, DataSpec, ModelConfig
 from benchmark.data import data_folder
 from benchmark.data.opening import open_dataset
-from benchmark.data.own_file import NpzDataset
+from benchmark.data.own_file import OwnDataset
 from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
@@ -27,7 +28,7 @@ from benchmark.records.store import write_record
 from benchmark.registry import Registry
 from benchmark.running import outputs
 from benchmark.running.capture import CudaGraph
-from benchmark.running.train import Trainer
+from benchmark.running.train import Report, Trainer
 
 
 def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]) -> Record:
@@ -69,7 +70,7 @@ def _train_and_evaluate(
     run: Run, folder: Path, report: Callable[..., None], stop: Callable[[], bool]
 ) -> dict[str, Any]:
     registry = Registry(run.plugins)
-    opened = open_dataset(registry, run.dataset, run.key["protocol"], run.standardise)
+    opened = open_dataset(registry, run.dataset, run.key["protocol"], run.reading)
     dataset, divided = opened.dataset, opened.divided
     if opened.digest != run.key["data"]:
         raise UserError(
@@ -83,11 +84,11 @@ def _train_and_evaluate(
         )
     x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
 
-    seeding.start(run.seed, "init")
-    model = model_class(opened.spec, config.from_dict(model_class, run.key["config"])).to(run.device)
-    graph = CudaGraph if run.device == "cuda" and not run.eager else None
-    trainer = Trainer(model, x, run.seed, folder / "checkpoint.pt", report, stop, graph)
-    trainer.run()
+    values = config.from_dict(model_class, run.key["config"])
+    trainer = train(
+        model_class, opened.spec, values, x, run.seed, folder / "checkpoint.pt", report, stop, not run.eager
+    )
+    model = trainer.model
 
     clock = time.monotonic()
     report("evaluate", 0, 0, 1, 1, {})
@@ -95,8 +96,17 @@ def _train_and_evaluate(
     diagnostics = diagnose(model, x, run.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     torch.save(model.state_dict(), folder / "model.pt")
-    if isinstance(dataset, NpzDataset) and dataset.standardisation is not None:
-        dataset.standardisation.save(folder / STANDARDISATION)
+    about: dict[str, Any] = {
+        "title": dataset.title,
+        "preprocessing": dataset.preprocessing,
+        "caveat": dataset.caveat(),
+        "points_of": dataset.points_of,
+    }
+    if isinstance(dataset, OwnDataset):
+        if dataset.standardisation is not None:
+            dataset.standardisation.save(folder / STANDARDISATION)
+        if dataset.columns:
+            about["columns"] = dataset.columns
     fid = measure_run(
         model,
         dataset,
@@ -107,18 +117,46 @@ def _train_and_evaluate(
         inception=run.device == "cuda" and run.fid != "clf",
         train=run.key["budget"] != "smoke",
     )
-    outputs.write(folder, model, x, log_q, trainer.curves, run.seed)
+    names = {split: found for split in divided.splits if (found := divided.names(split)) is not None}
+    outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names)
     return {
-        "data": {"title": dataset.title, "preprocessing": dataset.preprocessing, "caveat": dataset.caveat()},
+        "data": about,
         "metrics": metrics,
         "modes": trainer.modes,
         "metrics_version": METRICS_VERSION,
+        "class_names": list(dataset.class_names),
         "diagnostics": diagnostics,
         "fid": fid,
         "seconds": seconds,
         "parameters": sum(p.numel() for p in model.parameters()),
         "last_losses": trainer.curves[-1] if trainer.curves else None,
     }
+
+
+def train(
+    model_class: type[ClusteringModel],
+    spec: DataSpec,
+    values: ModelConfig,
+    x: torch.Tensor,
+    seed: int,
+    checkpoint: Path | None,
+    report: Report,
+    stop: Callable[[], bool] = lambda: False,
+    graphs: bool = True,
+) -> Trainer:
+    """Build a model from the seed of its run and train it to the end; it is the Trainer's `model`.
+
+    Args:
+        x: all stored training points, (N, *shape), on the device that the model is to be on.
+        checkpoint, report, stop: see `Trainer`.
+        graphs: steps are replayed as CUDA graphs, on CUDA.
+    """
+    seeding.start(seed, "init")
+    model = model_class(spec, values).to(x.device)
+    graph = CudaGraph if x.is_cuda and graphs else None
+    trainer = Trainer(model, x, seed, checkpoint, report, stop, graph)
+    trainer.run()
+    return trainer
 
 
 def _mode(run: Run, modes: dict[str, str]) -> dict[str, str]:
