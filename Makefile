@@ -25,7 +25,7 @@ ARGS ?=
 python := $(VENV)/bin/python
 option = $(if $($(1)),--$(2) "$($(1))")
 
-.PHONY: bench test tables report fid-weights status perf lint help clean
+.PHONY: bench test tables report fid-weights status gpu-check perf lint help clean
 
 bench: $(VENV)/.installed  ## train models on a data set and print the table; DATASET MODELS SEEDS PROTOCOL PAPER STUDY BUDGET CLUSTERS DEVICE JOBS FID PLUGIN EXECUTOR RESULTS ARGS
 	@$(python) -m benchmark run --results "$(RESULTS)" $(call option,DATASET,dataset) $(call option,SEEDS,seeds) $(call option,MODELS,models) \
@@ -47,6 +47,9 @@ fid-weights: $(VENV)/.installed  ## fetch the Inception weights that FID needs, 
 
 status: $(VENV)/.installed  ## which runs have ended, run, wait or failed, here and on SLURM
 	@$(python) -m benchmark status --results "$(RESULTS)" $(ARGS)
+
+gpu-check: $(VENV)/.installed  ## test and time the suite on CUDA within 8 minutes, into gpu-check.md; MODELS DEVICE ARGS
+	@$(python) -m benchmark gpu-check $(call option,MODELS,models) $(call option,DEVICE,device) $(ARGS)
 
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)

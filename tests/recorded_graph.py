@@ -1,6 +1,7 @@
 """A graph for the CPU: records the operations of a call, and replays them on the same tensors."""
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,7 +15,7 @@ class RecordedGraph:
         call()
 
     def capture(self, call):
-        with _Recorder(self.calls):
+        with _Recorder(self.calls), _UncheckedOneHot():
             return call()
 
     def replay(self):
@@ -38,3 +39,13 @@ class _Recorder(TorchDispatchMode):
         outputs = function(*args, **(kwargs or {}))
         self.calls.append((function, args, kwargs or {}, outputs))
         return outputs
+
+
+class _UncheckedOneHot(TorchFunctionMode):
+    """On a CPU `one_hot` reads its values to check them, on CUDA it does not."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.nn.functional.one_hot:
+            labels, n = args
+            return (torch.arange(n, device=labels.device) == labels.unsqueeze(-1)).long()
+        return function(*args, **(kwargs or {}))

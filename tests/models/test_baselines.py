@@ -127,3 +127,23 @@ def test_nmf_coefficients_are_those_of_scikit_learn():
     error = (model.reconstruct(DIGITS).flatten(1) - DIGITS.flatten(1)).square().sum().sqrt().item()
     expected = NMF(6, init="random", max_iter=400, random_state=3).fit(points).reconstruction_err_
     assert error == pytest.approx(expected, rel=0.02)
+
+
+def test_random_clusters_are_uniform_and_have_nothing_to_do_with_the_points():
+    x, y = blobs(n=20_000)
+    _, log_q = fit("random", x, 3)
+    clusters = log_q.argmax(dim=1)
+    assert torch.bincount(clusters).numpy() == pytest.approx(20_000 / 3, abs=4 * np.sqrt(20_000 * 2 / 9))
+    assert abs(adjusted_rand_score(y, clusters)) < 0.001
+    _, other = fit("random", x, 3, seed=1)
+    assert abs(adjusted_rand_score(clusters, other.argmax(dim=1))) < 0.001
+
+
+def test_the_untrained_encoder_keeps_its_initial_weights_and_k_means_is_fitted_to_its_codes():
+    model, log_q = fit("untrained", DIGITS, 10)
+    bound = 1 / np.sqrt(64)  # torch's initial weights of a linear layer are uniform within 1 / sqrt(inputs)
+    assert model.encoder[0].weight.std().item() == pytest.approx(bound / np.sqrt(3), rel=0.02)
+    codes = model.embed(DIGITS).detach()
+    inertia = (codes - model.centres[log_q.argmax(dim=1)]).square().sum().item()
+    expected = KMeans(10, n_init=10, random_state=1).fit(codes.numpy()).inertia_
+    assert inertia == pytest.approx(expected, rel=0.02)

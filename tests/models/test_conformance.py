@@ -5,6 +5,7 @@ yours.
 import hashlib
 import json
 import traceback
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,13 +14,15 @@ import torch
 from sklearn.datasets import load_digits
 
 from benchmark import config
-from benchmark.api import DataSpec
+from benchmark.api import Action, DataSpec, Stage
 from benchmark.errors import Interrupted, Unsupported
 from benchmark.evaluation.collapse import diagnose
 from benchmark.registry import Registry
 from benchmark.running import outputs
+from benchmark.running.capture import CudaGraph
 from benchmark.running.train import Trainer
 from benchmark.seeding import start
+from tests.recorded_graph import RecordedGraph
 
 K = 3
 IMAGES = torch.from_numpy(load_digits().images[:203, None].astype(np.float32) / 16)
@@ -233,6 +236,87 @@ def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_devic
         uses |= {"reconstruct": lambda: model.reconstruct(x[:7]), "sample": lambda: model.sample(6)}
         for use in {"log_assign", *model.abilities()} - set(model.on_host):
             assert _on_device(use, uses[use]).device.type == "meta"
+
+
+STEPS = {"cpu": 8, "cuda": 20}
+RELATIVE = 1e-5
+GRAPHS = {"cpu": RecordedGraph, "cuda": CudaGraph}
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_steps_that_are_replayed_do_what_eager_ones_do(model_class, kind, device, full_precision):
+    """On a CPU the graph records operations and replays them: a Python number that changes from step to step
+    stays what it was, there as in a CUDA graph.
+    """
+    for stage in first_steps(model_class, kind, device)[0]:
+        eager = train_first_steps(model_class, kind, device, stage, None)
+        captured = train_first_steps(model_class, kind, device, stage, GRAPHS[device])
+        if captured.modes != {stage: "graph"}:  # e.g. SGD that is not fused reads its learning rate
+            reason = f"stage {stage} is not captured but made as {captured.modes[stage]}"
+            assert not model_class.__module__.startswith("benchmark.models."), reason
+            pytest.skip(reason)
+        assert_near(eager, captured, stage)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("modes", [(None, CudaGraph), (CudaGraph, None)])
+def test_a_run_stopped_in_one_mode_goes_on_in_the_other(model_class, kind, modes, full_precision, tmp_path):
+    for stage in first_steps(model_class, kind, "cuda")[0][-1:]:
+        whole = train_first_steps(model_class, kind, "cuda", stage, None)
+        path, asked = tmp_path / "checkpoint.pt", iter(range(1000))
+        more = {"checkpoint": path, "stop": lambda asked=asked: next(asked) == 9}
+        with pytest.raises(Interrupted):
+            train_first_steps(model_class, kind, "cuda", stage, modes[0], **more)
+        resumed = train_first_steps(model_class, kind, "cuda", stage, modes[1], checkpoint=path)
+        assert_near(whole, resumed, stage)
+
+
+@pytest.fixture
+def full_precision(monkeypatch):
+    """No TF32, and the same algorithms each time."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+
+
+def first_steps(model_class, kind, device):
+    """Names of the stages, a new model, its points: smoke's on a CPU, the paper's for MNIST on CUDA."""
+    if device == "cpu":
+        model, x = build(model_class, kind)
+    else:
+        shape = (1, 28, 28) if kind == "image" else (50,)
+        name, values = ("mnist", (0.0, 1.0)) if kind == "image" else ("other", None)
+        spec = DataSpec(name, shape, values, 1000)
+        start(0, "init")
+        model = model_class(spec, config.resolve(model_class, spec, 10, "paper", {}))
+        x = torch.rand(1000, *shape)
+    model, x = model.to(device), x.to(device)
+    return list({item.name: 0 for item in model.stages(x) if isinstance(item, Stage)}), model, x
+
+
+def train_first_steps(model_class, kind, device, stage, graph, **more):
+    """A new model after the first steps of one stage, with the actions before it but no other stage."""
+    _, model, x = first_steps(model_class, kind, device)
+    trainer = Trainer(model, x, 0, graph=graph, **more)
+    (place, *_) = (i for i, item in enumerate(trainer.plan) if item.name == stage)
+    actions = [item for item in trainer.plan[:place] if isinstance(item, Action)]
+    trainer.plan = [*actions, replace(trainer.plan[place], steps=STEPS[device])]
+    trainer.run()
+    return trainer
+
+
+def assert_near(a, b, stage):
+    """Losses of every step, and weights as one vector, within RELATIVE.
+
+    Vectors are left out: a bias before a batch norm has gradients of nothing but rounding, of which Adam
+    makes whole steps that change no output.
+    """
+    for one, other in zip(a.curves, b.curves, strict=True):
+        losses = [{k: v for k, v in row.items() if k != "stage"} for row in (one, other)]
+        assert losses[1] == pytest.approx(losses[0], rel=RELATIVE, abs=1e-6), stage
+    weights = [
+        torch.cat([p.detach().double().flatten() for p in t.model.parameters() if p.ndim > 1]) for t in (a, b)
+    ]
+    assert (weights[0] - weights[1]).norm() <= RELATIVE * weights[0].norm(), stage
 
 
 def _on_device(what, call):
