@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.papers.published import Number
+from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import newest_per_config, rules_on
 
@@ -64,11 +65,32 @@ def measured(
     return found
 
 
-def made_for(record: Record, number: Number, undivided: frozenset[str]) -> bool:
-    """Whether a record is of the experiment that the number is published for."""
-    protocol = number.paper.protocol
+def neighbouring(
+    records: Iterable[Record], number: Number, model: str, budget: str | None
+) -> tuple[Measured, str]:
+    """By our runs of the same experiment under another protocol than the paper's, the neutral one first; and
+    in words what differs. Empty where there are none.
+    """
+    for protocol in PROTOCOLS:
+        split = "all" if protocol == "pooled" else number.split if number.split == "train" else "test"
+        if protocol != number.paper.protocol:
+            asked = (protocol, number.set, budget, split, number.rule, number.metric)
+            if (found := measured(records, model, number.dataset, *asked)).values:
+                of = "on all points" if split == "all" else f"on the {split} split"
+                return (
+                    found,
+                    f"our runs are of the {protocol} protocol ({PROTOCOLS[protocol]}), measured {of}",
+                )
+    return Measured(), ""
+
+
+def made_for(record: Record, number: Number) -> bool:
+    """Whether a record is of the experiment that the number is published for, or of a neighbouring
+    protocol.
+    """
+    protocol = record["key"]["protocol"]
     return number.model is not None and matches(
-        record, number.model, number.dataset, protocol, number.set, undivided
+        record, number.model, number.dataset, protocol, number.set, frozenset()
     )
 
 

@@ -14,19 +14,27 @@ import numpy as np
 import pandas as pd
 
 from benchmark.evaluation.metrics import METRICS
-from benchmark.papers.measured import Measured, made_for, matches, measured, undivided_datasets
+from benchmark.papers.measured import (
+    Measured,
+    made_for,
+    matches,
+    measured,
+    neighbouring,
+    undivided_datasets,
+)
 from benchmark.papers.published import Number, Paper, numbers
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import rules_on
 from benchmark.tables import statistics
-from benchmark.tables.significance import LEVEL
+from benchmark.tables.significance import LEVEL, verdict
 from benchmark.tables.table import DASH, Table, Value
 
 if TYPE_CHECKING:
     from benchmark.papers.runs import Study
 
 MEMORY = "†"
+ASIDE = "in italics: runs of a neighbouring protocol or budget, never compared; footnotes say what differs"
 METRIC_NAMES = {
     **{name: metric.title for name, metric in METRICS.items()},
     "nmi_geometric": "NMI",
@@ -48,17 +56,14 @@ def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
     """
     wanted = [number for number in numbers() if number.paper == paper]
     mine = [r for r in records if r["key"]["model"] == paper.model]
-    undivided = undivided_datasets(mine)
-    budgets = sorted(
-        {r["key"]["budget"] for r in mine if any(made_for(r, number, undivided) for number in wanted)}
-    )
+    budgets = sorted({r["key"]["budget"] for r in mine if any(made_for(r, number) for number in wanted)})
     return [_paper_table(paper, wanted, mine, budget) for budget in budgets or [None]]
 
 
 def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budget: str | None) -> Table:
     rows, notes = [], _Notes()
     for number in wanted:
-        mine = Measured()
+        mine, differs = Measured(), ""
         if number.model is not None:
             mine = measured(
                 records,
@@ -71,10 +76,14 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
                 number.rule,
                 number.metric,
             )
-        rows.append(_compare(number, mine, budget))
+            if not mine.seeds:
+                mine, differs = neighbouring(records, number, number.model, budget)
+        rows.append(_compare(number, mine, budget, differs))
     tested = [row for row in rows if not math.isnan(row["p"])]
     for row, p in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
         row["p"] = p
+    # Rows with a number of ours first, those under the paper's own protocol before those under another.
+    rows.sort(key=lambda row: (math.isnan(row["ours"]), bool(row["differs"])))
     shown = pd.DataFrame([_shown(row, notes) for row in rows])
     values = pd.DataFrame(rows).drop(columns="number")
     values[["why_not", "failures"]] = values[["why_not", "failures"]].map("; ".join)
@@ -87,10 +96,11 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
             "ours: mean ± standard deviation (n - 1) over seeds, or the best run where the published number"
             " is one; a difference is ours minus published"
         ),
+        *([ASIDE] if any(row["aside"] and row["n"] for row in rows) else []),
         (
             "not separable: the two-sided p (Welch against a published mean and deviation, a prediction"
             " interval against a single run), corrected for the number of differences in this table (Holm),"
-            " is above 0.05"
+            f" is above {LEVEL}"
         ),
         *notes.lines(),
     ]
@@ -120,8 +130,12 @@ def _rule_notes(wanted: Iterable[Number], records: Iterable[Record]) -> list[str
     ]
 
 
-def _compare(number: Number, mine: Measured, budget: str | None) -> dict[str, Any]:
-    """One row as numbers; `why_not` lists why no difference is shown."""
+def _compare(number: Number, mine: Measured, budget: str | None, differs: str) -> dict[str, Any]:
+    """One row as numbers; `why_not` lists why no difference is shown.
+
+    Args:
+        differs: how the protocol of our runs differs from the paper's, empty where it does not.
+    """
     asked = number.paper.runs
     values = np.array(list(mine.values.values()))
     mean, std = (
@@ -129,7 +143,7 @@ def _compare(number: Number, mine: Measured, budget: str | None) -> dict[str, An
         if len(values)
         else (math.nan, math.nan)
     )
-    why_not = []
+    why_not = [differs] if differs else []
     if number.caveat:
         why_not.append(number.caveat)
     if number.model is not None and len(values):
@@ -141,7 +155,9 @@ def _compare(number: Number, mine: Measured, budget: str | None) -> dict[str, An
             why_not.append("how the source chose among its runs is not known")
         if mine.older:
             why_not.append("records of older versions of the model, its presets or the data are left out")
-    if number.statistic.startswith("best") and len(values):
+    if number.statistic.startswith("best") and differs:
+        why_not.append(f"mean of our runs, the published number is the {number.statistic}")
+    elif number.statistic.startswith("best") and len(values):
         tried = sorted(mine.values)[: number.n]
         chosen = sorted(tried, key=lambda seed: mine.chosen_by[seed])[
             -3 if number.statistic == "best 3" else -1 :
@@ -172,11 +188,13 @@ def _compare(number: Number, mine: Measured, budget: str | None) -> dict[str, An
         "published_std": number.std,
         "ours": mean,
         "ours_std": std,
+        "aside": bool(differs) or budget != "paper",
         "n": len(values),
         "seeds": mine.seeds,
         "asked": asked,
         "difference": difference,
         "p": p,
+        "differs": differs,
         "why_not": why_not,
         "failures": mine.failures,
     }
@@ -203,13 +221,10 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
     if row["failures"]:
         seeds += notes.mark(f"{number.method} on {number.dataset}: {'; '.join(row['failures'])}")
     if math.isnan(row["difference"]):
-        verdict = "".join(notes.mark(why) for why in row["why_not"])
-    elif row["p"] <= LEVEL:
-        verdict = f" (p = {row['p']:.2g})"
-    elif row["n"] == 1 or not math.isnan(row["p"]):
-        verdict = f" (not separable with {row['n']} seed{'' if row['n'] == 1 else 's'})"
+        after = "".join(notes.mark(why) for why in row["why_not"])
     else:
-        verdict = ""
+        after = "" if number.statistic.startswith("best") else f", {verdict(row['p'], row['n'])}"
+    ours = _value(row["ours"], row["ours_std"], number.metric)
     difference = _value(row["difference"], None, number.metric)
     return {
         "table": number.table_title,
@@ -220,9 +235,9 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
             how[number.statistic] + (", chosen by labels" if number.selection == "by labels" else "")
         ),
         "published": published_text(number) + ("" if number.seen else f" {MEMORY}") + source,
-        "ours": _value(row["ours"], row["ours_std"], number.metric),
+        "ours": dataclasses.replace(ours, aside=row["aside"]),
         "seeds": seeds,
-        "difference": dataclasses.replace(difference, after=verdict, sign=True),
+        "difference": dataclasses.replace(difference, after=after, sign=True),
     }
 
 

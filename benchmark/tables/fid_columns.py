@@ -28,14 +28,14 @@ class FidColumn:
     Attributes:
         column, title: in the CSV file, and to read.
         entries: [(digest of the config, entry of a record)].
-        missing: {digest: why there is no value, for every seed without one}, for models that can sample.
+        missing: digests of the configs that could have a value and have none for some seed.
     """
 
     extractor: str
     column: str
     title: str
     entries: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
 
     def values(self, digest: str, split: str | None, splits: Sequence[str]) -> pd.Series:
         """One value per seed. They stand in the row of the split that the real images are from; in the first,
@@ -58,58 +58,41 @@ class FidColumn:
         """The text for a config without a value; None where there is one, or where the model cannot
         sample.
         """
-        if digest not in self.missing or self.has(digest):
-            return None
-        reasons = set(self.missing[digest])
-        return (
-            f"n/a ({min(reasons)})" if len(reasons) == 1 and reasons <= REASONS.keys() else "n/a (see below)"
-        )
+        return None if digest not in self.missing or self.has(digest) else "n/a"
 
-    def notes(self, names: Mapping[str, str]) -> list[str]:
-        found = []
-        if self.entries:
-            entry = self.entries[0][1]
-            space = (
-                "Inception's features"
-                if self.extractor == "inception"
-                else "the features of a classifier of these data"
+    def note(self) -> str:
+        """What the values are distances of, and in which space."""
+        entry = self.entries[0][1]
+        inception = self.extractor == "inception"
+        space = "Inception's features" if inception else "the features of a classifier of these data"
+        if "accuracy" in entry:
+            space += f" (accuracy {entry['accuracy']:.3f})"
+        images = "images" if entry["split"] == "all" else f"{entry['split']} images"
+        text = (
+            f"{self.title}: distance of {entry['n']:,} samples from {entry['n']:,} {images} in {space};"
+            " lower is better"
+        )
+        if entry["singular"]:
+            text += (
+                "; fewer images than features, so it is biased upwards and comparable with the same"
+                " number only"
             )
-            if "accuracy" in entry:
-                space += f" (accuracy {entry['accuracy']:.3f})"
-            images = "images" if entry["split"] == "all" else f"{entry['split']} images"
-            text = (
-                f"{self.title}: distance of {entry['n']:,} samples from {entry['n']:,} {images} in {space};"
-                " lower is better"
-            )
-            if entry["singular"]:
-                text += (
-                    "; fewer images than features, so it is biased upwards and comparable with the same"
-                    " number only"
-                )
-            found.append(text)
-        for reason in sorted({reason for reasons in self.missing.values() for reason in reasons}):
-            without = [digest for digest, reasons in self.missing.items() if reason in reasons]
-            models = sorted({names[d] + (", seeds without a value" if self.has(d) else "") for d in without})
-            found.append(f"{self.title} of {'; '.join(models)}: {REASONS.get(reason, reason)}")
-        return found
+        return text
 
 
 def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
-    """The columns that these records need, FID-clf first. A column without any value is there only to say
-    why.
-    """
+    """The columns that these records need, FID-clf first; none without any value."""
     records = list(records)
     found: list[FidColumn] = []
     for extractor, title in TITLES.items():
         variants: dict[tuple[Any, ...], FidColumn] = {}
-        missing: dict[str, list[str]] = {}
+        missing: set[str] = set()
         for record in records:
             entry = record.get("fid", {}).get(extractor)
-            # of which a column of its own would say nothing
-            if entry is None or entry.get("missing") == "vectors":
+            if entry is None:
                 continue
             if "missing" in entry:
-                missing.setdefault(record["digest"], []).append(entry["missing"])
+                missing.add(record["digest"])
                 continue
             variant = (entry["n"], entry["extractor"], entry["version"])
             column = variants.setdefault(
@@ -120,21 +103,43 @@ def fid_columns(records: Iterable[Mapping[str, Any]]) -> list[FidColumn]:
             for (n, digest, version), column in variants.items():
                 column.title = f"{title}, N = {n:,}, {digest[:6]}, version {version}"
                 column.column = f"fid_{extractor}_{n}_{digest[:6]}_{version}"
-        if not variants and missing:
-            variants[()] = FidColumn(extractor, f"fid_{extractor}", title, missing=missing)
         found += variants.values()
     return found
 
 
+def gaps(records: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
+    """One note on all values that are not there, and why; none where nothing is missing.
+
+    Args:
+        names: {digest: name of its row}.
+    """
+    with_value: set[tuple[str, str]] = set()
+    without: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        for extractor, entry in record.get("fid", {}).items():
+            if "missing" not in entry:
+                with_value.add((extractor, record["digest"]))
+            elif entry["missing"] != "vectors":  # of which there is nothing to say
+                without.setdefault((extractor, entry["missing"]), set()).add(record["digest"])
+    parts = []
+    for (extractor, reason), digests in sorted(without.items()):
+        some = {d: " (some seeds)" if (extractor, d) in with_value else "" for d in digests}
+        models = ", ".join(sorted(names[d] + some[d] for d in digests))
+        parts.append(f"{TITLES[extractor]} of {models}: {REASONS.get(reason, reason)}")
+    return [f"no value (n/a): {'. '.join(parts)}"] if parts else []
+
+
 def reference_rows(columns: Iterable[FidColumn]) -> list[tuple[str, str, dict[str, float]]]:
-    """(what, split, {column: value}) of the values to compare with, the floor and then the ceiling."""
+    """(what, split, {column: value}) of the values to compare with, the floor and then the baseline: what
+    records call the ceiling is that of a simple model, and no bound.
+    """
     rows: dict[tuple[str, str], dict[str, float]] = {}
-    for name in ("floor", "ceiling"):
+    for name, title in (("floor", "floor"), ("ceiling", "baseline")):
         for column in columns:
             known = next((e for _, e in column.entries if e.get("references")), None)
             if known is not None:
                 reference = known["references"][name]
-                what = f"{name}: {reference['what']}" + (
+                what = f"{title}: {reference['what']}" + (
                     f", N = {reference['n']:,}" if reference["n"] != known["n"] else ""
                 )
                 rows.setdefault((what, known["split"]), {})[column.column] = reference["value"]

@@ -12,8 +12,8 @@ from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names
 from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
-from benchmark.tables.fid_columns import FidColumn, fid_columns, reference_rows
-from benchmark.tables.notes import collapsed_runs, partly_labelled, shown_rules
+from benchmark.tables.fid_columns import FidColumn, fid_columns, gaps, reference_rows
+from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules
 from benchmark.tables.table import DASH, Table, Value
 
 NONE = pd.Series(dtype=float)
@@ -83,7 +83,8 @@ def _one_table(
         *partly_labelled(records),
         *shown_rules(records, names),
         *sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")}),
-        *(note for fid in fids for note in fid.notes(names)),
+        *(fid.note() for fid in fids),
+        *gaps(records, names),
         *_exceptions(records, names, left_out, skipped),
     ]
     name = f"{dataset}-{budget}" if protocol == "neutral" else f"{dataset}-{protocol}-{budget}"
@@ -184,21 +185,3 @@ def _exceptions(
 
 def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
-    """A note for every row whose runs were made with different versions of the suite or of a package."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for record in records:
-        provenance = record.get("provenance", {})
-        versions = {"commit": str(provenance["commit"])[:7]} if provenance.get("commit") else {}
-        if "metrics_version" in record:
-            versions["metrics"] = str(record["metrics_version"])
-        for package, version in (versions | provenance.get("packages", {})).items():
-            found.setdefault(names[record["digest"]], {}).setdefault(package, set()).add(str(version))
-    return [
-        f"{name}: its runs were made with different versions: "
-        + ", ".join(f"{package} {' and '.join(sorted(versions))}" for package, versions in several.items())
-        for name, by_package in found.items()
-        if (several := {p: v for p, v in by_package.items() if len(v) > 1})
-    ]

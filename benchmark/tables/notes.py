@@ -1,4 +1,6 @@
-"""Notes below a table: what its numbers are of, and which of its runs collapsed. Imports no torch."""
+"""Notes below a table: what its numbers are of, which of its runs collapsed, and which versions made them.
+Imports no torch.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -49,3 +51,23 @@ def collapsed_runs(records: Iterable[Record], names: Mapping[str, str]) -> list[
         if (signs := signs_of_collapse(record))
     )
     return [f"collapsed: {name}, seed {seed}: {signs}" for name, seed, signs in found]
+
+
+def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """One note on the rows whose runs were made with different versions of the suite or of a package."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        provenance = record.get("provenance", {})
+        versions = {"commit": str(provenance["commit"])[:7]} if provenance.get("commit") else {}
+        if "metrics_version" in record:
+            versions["metrics"] = str(record["metrics_version"])
+        for package, version in (versions | provenance.get("packages", {})).items():
+            found.setdefault(names[record["digest"]], {}).setdefault(package, set()).add(str(version))
+    rows: dict[str, list[str]] = {}  # {versions: the rows that have them}
+    for name, by_package in found.items():
+        several = {package: versions for package, versions in by_package.items() if len(versions) > 1}
+        if several:
+            text = ", ".join(f"{package} {' and '.join(sorted(v))}" for package, v in several.items())
+            rows.setdefault(text, []).append(name)
+    parts = [f"{', '.join(sorted(of))} ({text})" for text, of in rows.items()]
+    return [f"averaged over runs of different versions: {'; '.join(parts)}"] if parts else []

@@ -16,6 +16,7 @@ from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table, Value
 
 LEVEL = 0.05
+NO_SPREAD = "no test: the seeds change nothing"
 
 
 def comparison_tables(records: Sequence[Record], titles: Mapping[str, str] = {}) -> list[Table]:
@@ -32,68 +33,56 @@ def _one_dataset(
     dataset: str, protocol: str, budget: str, records: list[Record], titles: Mapping[str, str]
 ) -> Table | None:
     names = row_names(records)
-    runs: dict[str, dict[int, float]] = {}
+    found: dict[str, list[float]] = {}
     seeds: dict[str, set[int]] = {}
     for record in records:
         seeds.setdefault(names[record["digest"]], set()).add(record["seed"])
         if (value := score(record)) is not None:
-            runs.setdefault(names[record["digest"]], {})[record["seed"]] = value
-    if len(runs) < 2:
+            found.setdefault(names[record["digest"]], []).append(value)
+    if len(found) < 2:
         return None
-    order = sorted(runs, key=lambda name: -np.mean(list(runs[name].values())))
-    best, others = order[0], order[1:]
-    pairs = {name: _matched(runs[best], runs[name]) for name in others}
-    p = dict(
-        zip(others, statistics.holm([statistics.paired_test(*pairs[name]) for name in others]), strict=True)
-    )
+    runs = {name: np.array(scores) for name, scores in found.items()}
+    order = sorted(runs, key=lambda name: -np.mean(runs[name]))
+    best = order[0]
+    p = statistics.pairwise_tests({name: [values] for name, values in runs.items()})
     shown, values = [], []
     for name in order:
-        x = np.array(list(runs[name].values()))
+        x = runs[name]
         s = statistics.summarise(x)
-        n_seeds = len(seeds[name])
         row = {
             "model": name,
-            "seeds": f"{s.n}" if s.n == n_seeds else f"{s.n}/{n_seeds}",
+            "seeds": f"{s.n}" if s.n == len(seeds[name]) else f"{s.n}/{len(seeds[name])}",
             "ACC": Value(s.mean, s.std),
             "95 % interval": _interval(*np.clip([s.low, s.high], 0, 1)),
             "median [quartiles]": _median(s),
         }
-        number = {"model": name, "seeds": n_seeds, **vars(s)}
+        number = {"model": name, "seeds": len(seeds[name]), **vars(s)}
         if name == best:
             row |= {"behind the best": DASH, "P(best is better)": DASH, "verdict": "highest mean"}
         else:
-            a, b = pairs[name]
-            better = statistics.probability_of_improvement(np.array(list(runs[best].values())), x)
             number |= {
-                "behind": (a - b).mean() if len(a) else math.nan,
-                "p_holm": p[name],
-                "probability_of_improvement": better,
-                "pairs": len(a),
+                "behind": runs[best].mean() - s.mean,
+                "p_holm": p[frozenset((best, name))],
+                "probability_of_improvement": _better([runs[best]], [x]),
             }
             row |= {
                 "behind the best": Value(number["behind"]),
-                "P(best is better)": Value(better, digits=2),
-                "verdict": _verdict(p[name], len(a)),
+                "P(best is better)": Value(number["probability_of_improvement"], digits=2),
+                "verdict": verdict(number["p_holm"], min(len(x), len(runs[best]))),
             }
         shown.append(row)
         values.append(number)
     notes = [
         "95 % interval of the mean over seeds by the studentised bootstrap, from five seeds up",
         (
-            f"verdict: paired permutation test of {best} against each other model on runs with the same seed,"
-            " p corrected for their number (Holm)"
+            f"verdict: Welch's test of {best} against each other model; p corrected for all pairs of models"
+            " (Holm), since the best one is chosen by the same runs"
         ),
         (
             "P(best is better): of one run of the model with the highest mean against one run of this model,"
-            " ties counting half"
+            f" ties counting half; from {statistics.TEST_SEEDS} seeds up"
         ),
     ]
-    few = min(len(a) for a, _ in pairs.values())
-    if (smallest := statistics.smallest_p(few)) * len(others) > LEVEL:
-        how_many = f"{len(others)} comparison{'s' if len(others) > 1 else ''}"
-        notes.append(
-            f"with {few} matched seeds and {how_many} no p can be below {min(1, smallest * len(others)):.2g}"
-        )
     heading = (
         f"### {titles.get(dataset, dataset)}, {protocol} protocol, {budget} budget: which models can be told"
         " apart"
@@ -153,6 +142,7 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
             " sets only"
         ),
         "P(best rank): share of the resamples in which the model has the best mean rank",
+        *_too_few(scores),
         *left_out,
     ]
     if len(datasets) < statistics.DIAGRAM_DATASETS:
@@ -163,52 +153,47 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
 
 
 def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
-    """Every pair of ranked models over all data sets, on runs matched by data set and seed."""
-    runs = _by_model(records, budget)
+    """Every pair of ranked models over all data sets."""
     scores, _ = comparable(records, budget)
     datasets = sorted(next(iter(scores.values()), {}))
     if len(scores) < 2 or len(datasets) < 2:
         return None
+    cells = {model: [by_dataset[d] for d in datasets] for model, by_dataset in scores.items()}
+    means = {model: float(np.mean([x.mean() for x in cells[model]])) for model in cells}
+    p = statistics.pairwise_tests(cells)
     rows: list[dict[str, Any]] = []
-    for a, b in itertools.combinations(scores, 2):
-        matched = [_matched(runs[a][d], runs[b][d]) for d in datasets]
-        x, y = (np.concatenate([pair[i] for pair in matched]) for i in (0, 1))
-        if x.mean() < y.mean():
-            a, b, x, y = b, a, y, x
-        better = np.mean(
-            [statistics.probability_of_improvement(scores[a][d], scores[b][d]) for d in datasets]
-        )
-        difference = float((x - y).mean()) if len(x) else math.nan
+    for pair in itertools.combinations(cells, 2):
+        better, worse = sorted(pair, key=lambda model: -means[model])
         rows.append(
             {
-                "better": a,
-                "worse": b,
-                "difference": difference,
-                "p": statistics.paired_test(x, y),
-                "better_p": better,
-                "pairs": len(x),
+                "better": better,
+                "worse": worse,
+                "difference": means[better] - means[worse],
+                "p": p[frozenset(pair)],
+                "better_p": _better(cells[better], cells[worse]),
+                "seeds": min(len(x) for model in pair for x in cells[model]),
             }
         )
-    for row, p in zip(rows, statistics.holm([row["p"] for row in rows]), strict=True):
-        row["p"] = p
-    rows.sort(key=lambda row: (row["p"], -row["difference"]))
+    rows.sort(key=lambda row: (math.isnan(row["p"]), row["p"], -row["difference"]))
     shown = pd.DataFrame(
         {
             "higher mean": r["better"],
             "lower mean": r["worse"],
             "difference of ACC": Value(r["difference"]),
             "P(improvement)": Value(r["better_p"], digits=2),
-            "matched runs": str(r["pairs"]),
-            "verdict": _verdict(r["p"], r["pairs"], "runs"),
+            "seeds": _seed_range([len(x) for m in (r["better"], r["worse"]) for x in cells[m]]),
+            "verdict": verdict(r["p"], r["seeds"]),
         }
         for r in rows
     )
     notes = [
+        f"data sets: {', '.join(datasets)}; the difference is that of the means over them",
         (
-            "paired permutation test on runs matched by data set and seed, p corrected for the number of"
-            " pairs (Holm)"
+            "Welch's test of the mean over these data sets, p corrected for the number of pairs (Holm); it"
+            " speaks of new seeds, not of other data sets"
         ),
         "P(improvement): of one run against one run on the same data set, mean over the data sets",
+        *_too_few(scores),
     ]
     return Table(
         f"pairs-{budget}",
@@ -223,22 +208,45 @@ def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[s
     """{model: {data set: scores}} of what can be ranked, the same data sets for all; and why others are left
     out.
     """
-    runs = _by_model(records, budget)
+    runs, twice = _each_point_once(_by_model(records, budget), records)
     everything = {d for by_dataset in runs.values() for d in by_dataset}
     ranked = [m for m in sorted(runs) if len(runs[m]) > len(everything) / 2]
     common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
     others = [m for m in runs if m not in ranked]
-    left_out = [
+    left_out = twice + [
         f"{m} is not ranked: it has runs on {len(runs[m])} of {len(everything)} data sets" for m in others
     ]
     left_out += [
         f"{d} is left out: not every ranked model has runs on it" for d in sorted(everything - set(common))
     ]
-    return {m: {d: np.array(list(runs[m][d].values())) for d in common} for m in ranked}, left_out
+    return {m: {d: np.array(runs[m][d]) for d in common} for m in ranked}, left_out
 
 
-def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, dict[int, float]]]:
-    """{model: {data set: {seed: score}}} of the good runs with the presets under the neutral protocol."""
+def _each_point_once(
+    runs: Mapping[str, Mapping[str, list[float]]], records: Sequence[Record]
+) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
+    """The runs without those on points that another data set has too, and what was left out.
+
+    Of such data sets the one stays that the points are from; where nothing ran on that, the first by name.
+    """
+    points = {r["key"]["dataset"]: r.get("data", {}).get("points_of") for r in records if r.get("data")}
+    stays: dict[str, str] = {}
+    for dataset in sorted({d for by_dataset in runs.values() for d in by_dataset}):
+        origin = points.get(dataset) or dataset
+        stays[origin] = dataset if dataset == origin else stays.get(origin, dataset)
+    dropped = {
+        d: stays[points.get(d) or d]
+        for by_dataset in runs.values()
+        for d in by_dataset
+        if d not in stays.values()
+    }
+    kept = {m: {d: x for d, x in by_dataset.items() if d not in dropped} for m, by_dataset in runs.items()}
+    notes = [f"{d} is left out: its points are those of {other}" for d, other in sorted(dropped.items())]
+    return kept, notes
+
+
+def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, list[float]]]:
+    """{model: {data set: scores}} of the good runs with the presets under the neutral protocol."""
     wanted = [
         r
         for r in records
@@ -247,23 +255,43 @@ def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, dic
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in wanted:
         groups.setdefault((record["key"]["model"], record["key"]["dataset"]), []).append(record)
-    runs: dict[str, dict[str, dict[int, float]]] = {}
+    runs: dict[str, dict[str, list[float]]] = {}
     for (model, dataset), group in groups.items():
         for record in newest_per_config(group)[0]:
             if (value := score(record)) is not None:
-                runs.setdefault(model, {}).setdefault(dataset, {})[record["seed"]] = value
+                runs.setdefault(model, {}).setdefault(dataset, []).append(value)
     return runs
 
 
-def _matched(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    seeds = sorted(set(a) & set(b))
-    return np.array([a[s] for s in seeds]), np.array([b[s] for s in seeds])
+def _better(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+    """P(a run of a is better than one of b), mean over data sets; NaN from fewer seeds than a test needs."""
+    if min(map(len, [*a, *b])) < statistics.TEST_SEEDS:
+        return math.nan
+    return float(np.mean([statistics.probability_of_improvement(x, y) for x, y in zip(a, b, strict=True)]))
 
 
-def _verdict(p: float, n: int, what: str = "seeds") -> str:
-    if p <= LEVEL:
-        return f"separable (p = {p:.2g})"
-    return f"not separable with {n} {what if n != 1 else what[:-1]}"
+def _too_few(scores: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
+    """A note where the seeds are too few for what a table would show."""
+    few = [f"{m} on {d}" for m in scores for d, x in scores[m].items() if len(x) < statistics.TEST_SEEDS]
+    if not few:
+        return []
+    return [
+        f"no intervals, no P and no verdict: they need {statistics.TEST_SEEDS} seeds of every model on every"
+        f" data set; fewer has {few[0]}" + (f", and {len(few) - 1} more" if len(few) > 1 else "")
+    ]
+
+
+def verdict(p: float, seeds: int) -> str:
+    """What a corrected p says, NaN where there was no test.
+
+    Args:
+        seeds: the fewest that the test would have been of.
+    """
+    if math.isnan(p):
+        few = seeds < statistics.TEST_SEEDS
+        return f"too few seeds for this test (needs {statistics.TEST_SEEDS})" if few else NO_SPREAD
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return f"separable ({text})" if p <= LEVEL else f"not separable ({text})"
 
 
 def _interval(low: float, high: float, digits: int = 3) -> str:

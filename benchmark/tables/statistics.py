@@ -1,24 +1,28 @@
 """Statistics of what n seeds can and cannot show. Knows only arrays of numbers; docs/statistics.md says why
 each method was chosen.
 
-Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model on one
-data set paired_test, holm                   is one model better than another on seed-matched runs?
-probability_of_improvement          how often would it be? published_p_value                   does our mean
-differ from a published one? ranking                             mean ranks over data sets, with intervals
+Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model's runs
+welch_test, holm, pairwise_tests    have two models the same mean? Corrected for the number of questions
+probability_of_improvement          how often is a run of one better than a run of the other?
+published_p_value                   does our mean differ from a published one?
+ranking                             mean ranks over data sets, with intervals
 friedman_test, critical_difference  for a critical-difference diagram, from six data sets up
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 # Fewer give no interval: with three, even the range of the data covers the mean in 75 % of all cases only.
 INTERVAL_SEEDS = 5
+# Fewer give no test, and no interval of a ranking: two values say next to nothing about their spread.
+TEST_SEEDS = 3
 DIAGRAM_DATASETS = 6  # fewer give no critical-difference diagram: it could hardly separate anything
 
 
@@ -70,39 +74,69 @@ def mean_interval(x: np.ndarray) -> tuple[float, float]:
     return float(x.mean() - high * error), float(x.mean() - low * error)
 
 
-def paired_test(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided p of a paired permutation (sign-flip) test that matched runs a and b have the same mean.
+def welch_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """Two-sided p of Welch's test that models a and b have the same mean over these data sets.
 
-    Exact up to 13 pairs, by 9999 random flips beyond.
+    With one data set it is the usual test (Welch 1947); with several, the mean of their differences, whose
+    variance is the sum of those of all means over the square of their number, with Satterthwaite's degrees
+    of freedom.
+
+    Args:
+        a, b: a data set each, one value per seed. Runs of two models are not paired by their seeds: what two
+            models draw from one seed has nothing in common.
+
+    Returns:
+        NaN where a cell has fewer than `TEST_SEEDS` values, and where no cell has any spread.
     """
-    if len(a) < 2 or np.array_equal(a, b):  # a single pair can show nothing
-        return 1.0
-    found = stats.permutation_test(
-        (a - b,),
-        lambda d, axis: d.mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        alternative="two-sided",
-        rng=_rng(),
-    )
-    return float(found.pvalue)
+    return _welch(_moments(a), _moments(b))
 
 
-def smallest_p(n: int) -> float:
-    """The smallest two-sided p that n pairs can give, in a sign-flip or Wilcoxon test: 0.0625 with five."""
-    return min(1.0, 2.0 ** (1 - n))
+Moments = list[tuple[float, float, int]]  # mean, variance of the mean (NaN from too few values), n - 1
+
+
+def _moments(cells: Sequence[np.ndarray]) -> Moments:
+    return [(float(x.mean()), _variance_of_mean(x), len(x) - 1) for x in cells]
+
+
+def _variance_of_mean(x: np.ndarray) -> float:
+    if len(x) < TEST_SEEDS:
+        return math.nan
+    return float(x.var(ddof=1)) / len(x) if np.ptp(x) else 0.0
+
+
+def _welch(a: Moments, b: Moments) -> float:
+    total = sum(variance for _, variance, _ in a + b)
+    if not total > 0:  # NaN too
+        return math.nan
+    freedom = total**2 / sum(variance**2 / n_less_1 for _, variance, n_less_1 in a + b)
+    difference = sum(mean for mean, _, _ in a) - sum(mean for mean, _, _ in b)
+    return float(2 * special.stdtr(freedom, -abs(difference) / math.sqrt(total)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for their number (Holm 1979): the chance of any false finding stays below the
-    level.
+    level. NaN, where there was no test, stays and does not count.
     """
-    order = np.argsort(p_values)
     corrected = np.asarray(p_values, dtype=float)
+    order = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]  # NaN is sorted last
     steps = corrected[order] * np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return corrected.tolist()
+
+
+def pairwise_tests(cells: Mapping[str, Sequence[np.ndarray]]) -> dict[frozenset[str], float]:
+    """{pair of models: p of Welch's test, corrected for the number of all pairs}.
+
+    Of all pairs also where only those with the best model are asked for: it is chosen by the same runs, and a
+    correction for its own pairs would let 12 % of comparisons of ten equal models find a difference.
+
+    Args:
+        cells: {model: its runs on each data set}.
+    """
+    moments = {model: _moments(runs) for model, runs in cells.items()}
+    pairs = list(itertools.combinations(cells, 2))
+    p = holm([_welch(moments[a], moments[b]) for a, b in pairs])
+    return dict(zip(map(frozenset, pairs), p, strict=True))
 
 
 def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
@@ -118,8 +152,11 @@ def published_p_value(ours: np.ndarray, mean: float, std: float | None, n: int |
     Args:
         std, n: as published. With both: Welch's test. Without: the published value is taken for a single run,
             and asked is whether it could be one of ours (a prediction interval).
+
+    Returns:
+        NaN for fewer than `TEST_SEEDS` runs of ours, and for runs without spread.
     """
-    if len(ours) < 2 or ours.std() == 0:
+    if len(ours) < TEST_SEEDS or np.ptp(ours) == 0:
         return math.nan
     if std is not None and n is not None:
         return float(
@@ -138,6 +175,8 @@ class Ranking:
     mean, mean_interval: mean over data sets of the mean over seeds.
     rank, rank_interval: mean over data sets of the rank (1 is best, ties share).
     best: share of the resamples in which the model has the best mean rank.
+
+    Intervals and shares are NaN where any data set has fewer than `TEST_SEEDS` values of any model.
     """
 
     mean: np.ndarray
@@ -156,25 +195,29 @@ def ranking(scores: Sequence[Sequence[np.ndarray]]) -> Ranking:
     Args:
         scores: scores[model][dataset] holds one value per seed, higher is better.
     """
-    rng = _rng()
     means = np.array([[s.mean() for s in row] for row in scores])  # (models, data sets)
+    mean, rank = means.mean(axis=1), stats.rankdata(-means, axis=0).mean(axis=1)
+    if min(len(s) for row in scores for s in row) < TEST_SEEDS:
+        none = np.full((len(scores), 2), math.nan)
+        return Ranking(mean, none, rank, none, none[:, 0])
+    rng = _rng()
     resampled = np.empty((RESAMPLES, *means.shape))
     for i, row in enumerate(scores):
         # Resampled means of n values spread by sqrt((n - 1) / n) too little, and their quantiles are those of
         # a normal, not of Student's distribution: without this, intervals from five seeds are too short.
-        freedom = max(1, sum(len(s) - 1 for s in row))
+        freedom = sum(len(s) - 1 for s in row)
         quantiles = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) / stats.norm.ppf((1 + CONFIDENCE) / 2)
         for j, s in enumerate(row):
             n = len(s)
             found = s[rng.integers(n, size=(RESAMPLES, n))].mean(axis=1)
-            resampled[:, i, j] = s.mean() + quantiles * math.sqrt(n / max(1, n - 1)) * (found - s.mean())
+            resampled[:, i, j] = s.mean() + quantiles * math.sqrt(n / (n - 1)) * (found - s.mean())
     ranks = stats.rankdata(-resampled, axis=1).mean(axis=2)  # (resamples, models)
     ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     best = ranks == ranks.min(axis=1, keepdims=True)
     return Ranking(
-        means.mean(axis=1),
+        mean,
         np.quantile(resampled.mean(axis=2), ends, axis=0).T,
-        stats.rankdata(-means, axis=0).mean(axis=1),
+        rank,
         np.quantile(ranks, ends, axis=0).T,
         (best / best.sum(axis=1, keepdims=True)).mean(axis=0),
     )

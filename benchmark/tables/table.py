@@ -20,6 +20,7 @@ class Value:
         digits: after the point.
         after: text behind it, e.g. how many of the runs it is of, or a footnote's mark.
         sign: also of positive numbers.
+        aside: of a neighbouring experiment, not of the row's own: in italics, grey in LaTeX.
     """
 
     mean: float
@@ -27,6 +28,7 @@ class Value:
     digits: int = 3
     after: str = ""
     sign: bool = False
+    aside: bool = False
 
     def __str__(self) -> str:
         if math.isnan(self.mean):
@@ -62,13 +64,21 @@ class Table:
 
     def markdown(self) -> str:
         return (
-            "\n".join([self.heading, "", markdown(self.text()), "", *(f"- {note}" for note in self.notes)])
+            "\n".join(
+                [
+                    self.heading,
+                    "",
+                    markdown(self.shown.map(_markdown_cell)),
+                    "",
+                    *(f"- {note}" for note in self.notes),
+                ]
+            )
             + "\n"
         )
 
     def latex(self) -> str:
         """A `table` environment; needs \\usepackage{booktabs,xcolor}."""
-        shown = self.text().map(_latex_cell)
+        shown = self.shown.map(_latex_cell)
         shown.columns = [_latex_text(c) for c in shown.columns]
         style = shown.style.hide(axis="index")
         body = style.to_latex(
@@ -103,9 +113,19 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _latex_cell(text: object) -> str:
-    """Grey where it is marked as from memory."""
-    return f"\\textcolor{{gray}}{{{_latex_text(text)}}}" if "†" in str(text) else _latex_text(text)
+def _aside(cell: object) -> bool:
+    return isinstance(cell, Value) and cell.aside and not math.isnan(cell.mean)
+
+
+def _markdown_cell(cell: object) -> str:
+    return f"*{cell}*" if _aside(cell) else str(cell)
+
+
+def _latex_cell(cell: object) -> str:
+    """Grey where it is marked as from memory, or is of a neighbouring experiment."""
+    text = _latex_text(cell)
+    text = f"\\textit{{{text}}}" if _aside(cell) else text
+    return f"\\textcolor{{gray}}{{{text}}}" if "†" in str(cell) or _aside(cell) else text
 
 
 def _latex_text(text: object) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmark.papers.measured import measured, value_of
+from benchmark.papers.measured import Measured, measured, neighbouring, value_of
+from benchmark.papers.published import numbers
 from tests.helpers import record
 
 
@@ -62,3 +63,17 @@ def test_where_a_value_stands():
     assert value_of(run, "test", "default", "kde") == -5.0
     assert value_of(run, "train", "default", "accuracy") is None
     assert value_of(run, "test", "unheard_of", "accuracy") is None
+
+
+def test_neighbouring_runs_are_of_another_protocol_the_neutral_one_first():
+    (number,) = [
+        n for n in numbers() if (n.paper.name, n.table, n.metric) == ("vade", "released", "accuracy")
+    ]
+    held_out = record(accuracy=0.6, protocol="held-out", splits=("train", "validation", "test"))
+    found, differs = neighbouring([held_out, pooled(0)], number, "vade", "paper")
+    assert found.values == {0: 0.6}
+    assert differs.startswith("our runs are of the held-out protocol")
+    neutral = record(accuracy=0.7, splits=("train", "test"))
+    assert neighbouring([held_out, neutral], number, "vade", "paper")[0].values == {0: 0.7}
+    assert neighbouring([neutral], number, "vade", "quick") == (Measured(), "")
+    assert neighbouring([pooled(0)], number, "vade", "paper") == (Measured(), "")

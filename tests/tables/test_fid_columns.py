@@ -89,17 +89,23 @@ def test_values_of_an_older_definition_stand_apart():
 def test_a_missing_value_says_why_and_what_to_do():
     missing = {"missing": "weights"}
     table, rows = shown(
-        record("a", fid={"clf": entry(), "inception": missing}), record("kmeans", fid={}), record("old")
+        record("a", fid={"clf": entry(), "inception": missing}),
+        record("kmeans", fid={}),
+        record("old"),
+        record("b", fid={"clf": missing, "inception": missing}),
     )
-    assert rows["a", "test"]["FID"] == "n/a (weights)"
-    assert (
-        rows["kmeans", "test"]["FID"]
-        == rows["old", "test"]["FID"]
-        == rows["kmeans", "test"]["FID-clf"]
-        == "–"
-    )
-    (note,) = [note for note in table.notes if note.startswith("FID of a:")]
-    assert "python -m benchmark fid-weights" in note
+    assert rows["b", "test"]["FID-clf"] == "n/a"
+    assert rows["old", "test"]["FID-clf"] == rows["kmeans", "test"]["FID-clf"] == "–"
+    (note,) = [note for note in table.notes if note.startswith("no value (n/a): ")]
+    assert "FID-clf of b: " in note
+    assert "FID of a, b: the Inception weights were not there; `python -m benchmark fid-weights`" in note
+
+
+def test_a_column_without_any_value_is_not_there():
+    table, rows = shown(record("a", fid={"clf": entry(), "inception": {"missing": "weights"}}))
+    assert "FID" not in rows["a", "test"]
+    assert not [column for column in table.values if "inception" in column]
+    assert len([note for note in table.notes if "FID of a" in note]) == 1
 
 
 def test_a_value_of_one_model_and_none_of_another():
@@ -110,10 +116,10 @@ def test_a_value_of_one_model_and_none_of_another():
     ]
     table, rows = shown(*found)
     assert rows["a", "test"]["FID"] == "3.00"
-    assert rows["b", "test"]["FID"] == "n/a (not asked for)"
-    assert rows["c", "test"]["FID"] == "n/a (see below)"
-    assert "FID of c: images hold 3 values that are NaN" in table.notes
-    assert any("FID of b" in note and "--fid inception" in note for note in table.notes)
+    assert rows["b", "test"]["FID"] == rows["c", "test"]["FID"] == "n/a"
+    (note,) = [note for note in table.notes if note.startswith("no value (n/a): ")]
+    assert "FID of c: images hold 3 values that are NaN" in note
+    assert "FID of b: left out, on a CPU or by `--fid clf`" in note
 
 
 def test_a_seed_without_a_value_does_not_hide_those_of_others_and_is_pointed_out():
@@ -127,8 +133,8 @@ def test_a_seed_without_a_value_does_not_hide_those_of_others_and_is_pointed_out
     )
     assert rows["a", "test"]["FID"] == "3.00 (1/3)"
     assert rows["a", "train"]["FID"] == "–"
-    assert rows["b", "test"]["FID"] == "n/a (see below)"
-    assert "FID of a, seeds without a value; b: images hold NaN" in table.notes
+    assert rows["b", "test"]["FID"] == "n/a"
+    assert any("FID of a (some seeds), b: images hold NaN" in note for note in table.notes)
     assert table.values.set_index("model").loc["a", "fid_inception_n"].tolist() == [1, 0]
 
 
@@ -142,11 +148,11 @@ def test_a_protocol_without_the_real_images_split_has_its_values_all_the_same():
 def test_values_to_compare_with_are_rows_without_seeds():
     table, rows = shown(record(fid={"clf": entry(), "inception": entry(9.0, references=False)}))
     assert rows["floor: train images", "test"]["FID-clf"] == "1.25"
-    assert rows["ceiling: a Gaussian per class in pixel space", "test"]["FID-clf"] == "40.00"
+    assert rows["baseline: a Gaussian per class in pixel space", "test"]["FID-clf"] == "40.00"
     assert rows["floor: train images", "test"]["FID"] == rows["floor: train images", "test"]["ACC"] == "–"
     assert list(rows)[-2:] == [
         ("floor: train images", "test"),
-        ("ceiling: a Gaussian per class in pixel space", "test"),
+        ("baseline: a Gaussian per class in pixel space", "test"),
     ]
     csv = table.values.set_index("model")
     assert csv.loc["floor: train images", "fid_clf"] == 1.25

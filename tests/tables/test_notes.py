@@ -2,7 +2,7 @@
 
 from benchmark.records.select import row_names
 from benchmark.tables.means import build
-from benchmark.tables.notes import collapsed_runs, partly_labelled, shown_rules
+from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules
 from tests.helpers import record, rows
 
 
@@ -39,3 +39,13 @@ def test_a_collapsed_run_has_a_mark_in_its_row_and_a_note():
     assert f"- {note}" in table.markdown()
     (table,) = build([good])
     assert "collapsed" not in table.shown
+
+
+def test_one_note_names_all_rows_whose_runs_are_of_different_versions():
+    other = {"device": "cpu", "commit": "9999999", "packages": {"torch": "2.14.0"}}
+    found = [record("a"), record("b"), record("c"), record("c", seed=1)]
+    found += [record("a", seed=1, provenance=other), record("b", seed=1, provenance=other)]
+    assert mixed_versions(found, row_names(found)) == [
+        "averaged over runs of different versions: a, b (commit 0123456 and 9999999, torch 2.13.0 and 2.14.0)"
+    ]
+    assert mixed_versions(found[2:4], row_names(found)) == []

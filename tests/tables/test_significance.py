@@ -4,9 +4,10 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmark.tables.means import build
-from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
+from benchmark.tables.significance import comparable, comparison_tables, overall_table, pairwise_table
 from benchmark.tables.table import Table
 from tests.helpers import record, rows
 
@@ -15,25 +16,37 @@ def runs(model, dataset, values, **more):
     return [record(model, dataset, seed, value, **more) for seed, value in enumerate(values)]
 
 
-def test_five_seeds_are_never_separable_and_the_table_says_so():
-    (table,) = comparison_tables(
-        [*runs("a", "d", [0.9, 0.91, 0.92, 0.93, 0.94]), *runs("b", "d", [0.1, 0.11, 0.12, 0.13, 0.14])]
-    )
+def test_five_seeds_can_tell_models_apart():
+    a, b = [0.9, 0.91, 0.92, 0.93, 0.94], [0.1, 0.11, 0.12, 0.13, 0.14]
+    (table,) = comparison_tables([*runs("a", "d", a), *runs("b", "d", b)])
     row = rows(table, "model")["b",]
-    assert row["verdict"] == "not separable with 5 seeds"
+    assert row["verdict"] == "separable (p < 0.001)"
     assert row["P(best is better)"] == "1.00"
     assert row["behind the best"] == "0.800"
-    assert any(
-        "with 5 matched seeds and 1 comparison no p can be below 0.062" in note for note in table.notes
-    )
-
-
-def test_six_seeds_can_be():
-    (table,) = comparison_tables(
-        [*runs("a", "d", np.linspace(0.8, 0.9, 6)), *runs("b", "d", np.linspace(0.1, 0.3, 6))]
-    )
-    assert rows(table, "model")["b",]["verdict"] == "separable (p = 0.031)"
     assert rows(table, "model")["a",]["verdict"] == "highest mean"
+
+
+def test_the_verdict_is_welchs_test_corrected_for_all_pairs():
+    rng = np.random.default_rng(0)
+    scores = {name: rng.normal(mean, 0.05, 5) for name, mean in (("a", 0.9), ("b", 0.8), ("c", 0.75))}
+    (table,) = comparison_tables([r for name, x in scores.items() for r in runs(name, "d", x)])
+    p = {a + b: stats.ttest_ind(scores[a], scores[b], equal_var=False).pvalue for a, b in ("ab", "ac", "bc")}
+    assert table.values.set_index("model")["p_holm"]["c"] == pytest.approx(3 * p["ac"])
+    assert table.values.set_index("model")["p_holm"]["b"] == pytest.approx(2 * p["ab"])
+
+
+def test_too_few_seeds_give_no_verdict_and_no_share():
+    (table,) = comparison_tables([*runs("a", "d", [0.9, 0.91, 0.92]), *runs("b", "d", [0.1, 0.11])])
+    row = rows(table, "model")["b",]
+    assert row["verdict"] == "too few seeds for this test (needs 3)"
+    assert row["P(best is better)"] == "–"
+
+
+def test_models_that_no_seed_changes_are_not_tested():
+    (table,) = comparison_tables([*runs("a", "d", [0.9] * 3), *runs("b", "d", [0.8] * 3)])
+    assert rows(table, "model")["b",]["verdict"] == "no test: the seeds change nothing"
+    (table,) = comparison_tables([*runs("a", "d", [0.9] * 3), *runs("b", "d", [0.79, 0.8, 0.81])])
+    assert rows(table, "model")["b",]["verdict"] == "separable (p = 0.0033)"  # against one value: Student's t
 
 
 def test_few_seeds_give_no_interval():
@@ -44,13 +57,11 @@ def test_few_seeds_give_no_interval():
     assert rows(table, "model")["b",]["95 % interval"].startswith("0.")
 
 
-def test_only_runs_with_the_same_seed_are_paired_and_failures_are_counted():
-    a = runs("a", "d", [0.9] * 5)
+def test_failures_are_counted():
     b = [record("b", "d", 1, 0.5), record("b", "d", 7, 0.5), record("b", "d", 2, status="failed")]
-    (table,) = comparison_tables([*a, *b])
+    (table,) = comparison_tables([*runs("a", "d", [0.9] * 5), *b])
     row = rows(table, "model")["b",]
-    assert row["seeds"] == "2/3"
-    assert row["verdict"] == "not separable with 1 seed"
+    assert (row["seeds"], row["verdict"]) == ("2/3", "too few seeds for this test (needs 3)")
 
 
 @pytest.mark.parametrize(
@@ -82,26 +93,45 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     assert any("no critical-difference diagram" in note for note in table.notes)
 
 
+def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
+    records = [
+        r for d in ("d1", "d2") for r in [*runs("a", d, [0.9, 0.8, 0.85]), *runs("b", d, [0.5, 0.4, 0.45])]
+    ]
+    table, pairs = overall_table(records, "paper"), pairwise_table(records, "paper")
+    assert rows(table, "model")["a",]["P(best rank)"] == "1.00"
+    assert rows(pairs, "higher mean")["a",]["verdict"].startswith("separable")
+    fewer = [r for r in records if (r["key"]["model"], r["key"]["dataset"], r["seed"]) != ("b", "d2", 2)]
+    table, pairs = overall_table(fewer, "paper"), pairwise_table(fewer, "paper")
+    row = rows(table, "model")["a",]
+    assert (row["mean rank"], row["95 % interval of the rank"], row["P(best rank)"]) == ("1.00", "–", "–")
+    assert rows(pairs, "higher mean")["a",]["verdict"] == "too few seeds for this test (needs 3)"
+    assert rows(pairs, "higher mean")["a",]["P(improvement)"] == "–"
+    assert any("fewer has b on d2" in note for note in table.notes)
+
+
+def test_points_that_two_data_sets_share_count_once():
+    def of(dataset, a, b, points_of=None):
+        data = {"title": dataset, "points_of": points_of}
+        return [*runs("a", dataset, [a] * 3, data=data), *runs("b", dataset, [b] * 3, data=data)]
+
+    whole, part, other = of("whole", 0.9, 0.5), of("part", 0.1, 0.6, "whole"), of("other", 0.8, 0.4)
+    scores, left_out = comparable([*whole, *part, *other], "paper")
+    assert list(scores["a"]) == ["other", "whole"]
+    assert left_out == ["part is left out: its points are those of whole"]
+    scores, left_out = comparable([*part, *other, *of("small", 0.2, 0.3, "whole")], "paper")
+    assert list(scores["a"]) == ["other", "part"]
+    assert left_out == ["small is left out: its points are those of part"]
+
+
 def test_pairs_over_data_sets_gain_power():
     rng = np.random.default_rng(0)
-    records = [
-        r
-        for d in "uvwxyz"
-        for r in [*runs("a", d, rng.normal(0.7, 0.02, 5)), *runs("b", d, rng.normal(0.6, 0.02, 5))]
-    ]
+    draws = {d: rng.normal([[0.62], [0.6]], 0.02, (2, 5)) for d in "uvwxyz"}
+    records = [r for d, (a, b) in draws.items() for r in [*runs("a", d, a), *runs("b", d, b)]]
     row = rows(pairwise_table(records, "paper"), "higher mean", "lower mean")["a", "b"]
     assert row["verdict"].startswith("separable")
-    assert row["matched runs"] == "30"
-
-
-def test_mixed_versions_are_flagged():
-    records = runs("a", "d", [0.5, 0.6])
-    records[1]["provenance"] = {"device": "cpu", "commit": "9999999", "packages": {"torch": "2.14.0"}}
-    (table,) = build(records)
-    assert (
-        "a: its runs were made with different versions: commit 0123456 and 9999999, torch 2.13.0 and 2.14.0"
-        in table.notes
-    )
+    assert row["seeds"] == "5"
+    alone = [rows(table, "model")["b",]["verdict"] for table in comparison_tables(records)]
+    assert any(verdict.startswith("not separable") for verdict in alone if verdict != "highest mean")
 
 
 def test_tables_of_five_models_six_data_sets_ten_seeds_take_at_most_ten_seconds():

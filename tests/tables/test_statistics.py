@@ -1,6 +1,5 @@
 """Statistics against scipy, closed forms, and simulated data with a known answer."""
 
-import itertools
 import math
 
 import numpy as np
@@ -13,12 +12,11 @@ from benchmark.tables.statistics import (
     friedman_test,
     holm,
     mean_interval,
-    paired_test,
     probability_of_improvement,
     published_p_value,
     ranking,
-    smallest_p,
     summarise,
+    welch_test,
 )
 
 
@@ -61,38 +59,35 @@ def test_for_many_values_the_interval_is_that_of_scipy():
     assert mean_interval(x) == pytest.approx(expected, abs=0.01)
 
 
-def test_the_paired_test_counts_sign_flips():
-    a, b = np.array([0.9, 0.8, 0.85, 0.7]), np.array([0.6, 0.75, 0.8, 0.72])
-    d = a - b
-    flipped = [abs(np.mean(d * signs)) for signs in itertools.product([1, -1], repeat=4)]
-    assert paired_test(a, b) == pytest.approx(np.mean(np.array(flipped) >= abs(d.mean()) - 1e-12))
+def test_on_one_data_set_it_is_welchs_test():
+    a, b = np.random.default_rng(0).normal([[0.5], [0.0]], [[1.0], [3.0]], size=(2, 6))
+    expected = stats.ttest_ind(a, b[:4], equal_var=False).pvalue
+    assert welch_test([a], [b[:4]]) == pytest.approx(expected, rel=1e-9)
+    assert welch_test([b[:4]], [a]) == welch_test([a], [b[:4]])
 
 
-def test_the_paired_test_is_symmetric_and_one_for_equal_runs():
+def test_on_several_data_sets_it_keeps_its_level():
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 8))
-    assert paired_test(a, b) == pytest.approx(paired_test(b, a))
-    assert paired_test(a, a) == 1
+    spreads = [1.0, 0.1, 3.0]
+    p = [
+        welch_test(*([s * rng.normal(size=n) + d for d, s in enumerate(spreads)] for n in (4, 5)))
+        for _ in range(2000)
+    ]
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
 
 
-def test_five_seeds_cannot_be_significant_and_six_can():
-    for n, p in ((5, 0.0625), (6, 0.03125)):
-        a = np.arange(1.0, n + 1)
-        assert paired_test(a, np.zeros(n)) == pytest.approx(p)
-        assert stats.wilcoxon(a, np.zeros(n)).pvalue == pytest.approx(p)
-        assert smallest_p(n) == p
-
-
-def test_the_paired_test_keeps_its_level():
-    rng = np.random.default_rng(0)
-    p = [paired_test(rng.normal(size=8), rng.normal(size=8)) for _ in range(300)]
-    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.03)
+def test_few_values_or_none_with_spread_give_no_test():
+    assert math.isnan(welch_test([np.array([0.1, 0.2])], [np.arange(5.0)]))
+    assert math.isnan(welch_test([np.full(5, 0.7)], [np.full(5, 0.1 + 0.2)]))
+    fixed, other = np.full(5, 0.7), np.array([0.6, 0.65, 0.62])
+    assert welch_test([fixed], [other]) == pytest.approx(stats.ttest_1samp(other, 0.7).pvalue)
 
 
 def test_holm():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # by hand
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+    assert holm([math.nan, 0.01, 0.04]) == pytest.approx([math.nan, 0.02, 0.04], nan_ok=True)
 
 
 def test_probability_of_improvement_is_the_share_of_pairs():
@@ -115,9 +110,9 @@ def test_against_a_single_published_run_it_has_the_right_level():
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
 
 
-def test_one_run_or_runs_without_spread_are_not_tested_against_a_published_mean():
-    assert math.isnan(published_p_value(np.array([0.5]), 0.6, 0.1, 10))
-    assert math.isnan(published_p_value(np.array([0.5, 0.5]), 0.6, 0.1, 10))
+def test_two_runs_or_runs_without_spread_are_not_tested_against_a_published_mean():
+    assert math.isnan(published_p_value(np.array([0.5, 0.4]), 0.6, 0.1, 10))
+    assert math.isnan(published_p_value(np.array([0.5, 0.5, 0.5]), 0.6, 0.1, 10))
 
 
 def test_ranking_with_a_clear_order():
@@ -128,6 +123,13 @@ def test_ranking_with_a_clear_order():
     assert found.rank_interval.tolist() == [[3, 3], [1, 1], [2, 2]]
     assert found.best.tolist() == [0, 1, 0]
     assert found.mean == pytest.approx([0.5, 0.9, 0.7], abs=0.002)
+
+
+def test_a_ranking_with_fewer_than_three_values_anywhere_has_no_intervals():
+    x = np.random.default_rng(0).normal(size=5)
+    found = ranking([[x, x], [x - 1, x[:2] - 1]])
+    assert found.rank.tolist() == [1, 2]
+    assert np.isnan([*found.rank_interval.ravel(), *found.mean_interval.ravel(), *found.best]).all()
 
 
 def test_ranking_of_equals_is_open():

@@ -25,6 +25,14 @@ def test_a_value_becomes_text(value, text):
     assert str(value) == text
 
 
+def test_a_value_of_a_neighbouring_experiment_is_in_italics_and_grey():
+    cells = [Value(0.5, 0.25, aside=True), Value(math.nan, aside=True)]
+    table = Table("t", "### H", pd.DataFrame({"model": ["a", "b"], "ours": cells}), pd.DataFrame(), [])
+    assert "| a     | *0.500 ± 0.250* |" in table.markdown()
+    assert f"| b     | {DASH}               |" in table.markdown()
+    assert r"\textcolor{gray}{\textit{0.500 $\pm$ 0.250}}" in table.latex()
+
+
 def test_the_formats_say_the_same_and_the_csv_has_the_numbers(tmp_path):
     shown = pd.DataFrame({"model": ["a_b"], "split": ["test"], "ACC": [Value(0.5, 0.25)]})
     values = pd.DataFrame({"model": ["a_b"], "ACC": [0.5000001], "ACC_std": [0.25]})
