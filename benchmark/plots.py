@@ -20,15 +20,22 @@ STYLE: Any = {
 }
 # Without versions and dates, so that equal figures give equal files.
 METADATA: Any = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
+MARK = "dgcbench"  # key of a PNG file's text that says what it was drawn from
+CLASSES_IN_TEXT = 30  # of a confusion matrix; one with more classes or clusters is an image without numbers
 CONTACTS = 20  # images per class in a contact sheet
 TSNE_SEED = 0
+MEANS_WRITTEN = 20  # features up to which a cluster's mean is also written in numbers
+NUMBER: Any = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write name.png and name.pdf; returns the path of the first."""
+def save(
+    figure: Figure, folder: Path, name: str, mark: str | None = None, endings: Sequence[str] = ("pdf", "png")
+) -> Path:
+    """Write name.pdf and name.png, the latter with `mark` in its metadata; returns the path of the latter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for ending, metadata in METADATA.items():
-        figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
+    more = {"png": {} if mark is None else {MARK: mark}, "pdf": {}}
+    for ending in endings:  # the marked one last: where it is, both are whole
+        figure.savefig(folder / f"{name}.{ending}", metadata={**METADATA[ending], **more[ending]})
     return folder / f"{name}.png"
 
 
@@ -73,7 +80,7 @@ def image_sheet(rows: Sequence[Any], names: Sequence[str]) -> Figure:
     """
     columns = max(len(row) for row in rows)
     _, height, width = rows[0].shape[1:]
-    gap = -(-max(height, width) // 6)  # pixels between images
+    gap = _gap(rows[0].shape[1:])
     sheet = np.ones((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3))
     for i, row in enumerate(rows):
         for j, image in enumerate(_as_array(row).clip(0, 1).transpose(0, 2, 3, 1)):
@@ -87,6 +94,111 @@ def image_sheet(rows: Sequence[Any], names: Sequence[str]) -> Figure:
         axes.set_yticks([i * (height + gap) + (height - 1) / 2 for i in range(len(rows))], names)
         axes.tick_params(length=0)
     return figure
+
+
+def _gap(shape: Sequence[int]) -> int:
+    """Pixels between images (C, H, W)."""
+    return -(-max(shape[1:]) // 6)
+
+
+def cluster_sheet(blocks: Mapping[str, Sequence[np.ndarray]], names: Sequence[str]) -> Figure:
+    """Images in [0, 1], one row per cluster with its name, in blocks of columns with a title each.
+
+    Args:
+        blocks: {title: (n, C, H, W) images of every cluster}; n may differ, and be 0.
+    """
+    shape = next(iter(blocks.values()))[0].shape[1:]
+    widths = [max(1, *map(len, rows)) for rows in blocks.values()]
+
+    def padded(images: np.ndarray, width: int) -> np.ndarray:
+        return np.concatenate([images, np.ones((width - len(images), *shape), dtype=np.float32)])
+
+    # One white column behind every block but the last, whose surplus is cut off.
+    rows = [
+        np.concatenate([padded(part, width + 1) for part, width in zip(parts, widths, strict=True)])[:-1]
+        for parts in zip(*blocks.values(), strict=True)
+    ]
+    figure = image_sheet(rows, names)
+    (axes,) = figure.axes
+    starts = np.cumsum([0, *(width + 1 for width in widths[:-1])])
+    pixels = (axes.get_xlim()[1] + 0.5 + _gap(shape)) / len(rows[0])  # from one image to the next
+    centres = [(a + w / 2) * pixels - (_gap(shape) + 1) / 2 for a, w in zip(starts, widths, strict=True)]
+    axes.set_xticks(centres, list(blocks))
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+    return figure
+
+
+def cluster_means(x: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Figure:
+    """Mean of every cluster's vectors (N, D): as colours in standard deviations from the mean of all points,
+    and for few features as numbers in the data's own units. Empty clusters are left white.
+    """
+    means = np.full((len(names), x.shape[1]), np.nan)
+    for k in np.unique(labels):
+        means[k] = x[labels == k].mean(axis=0)
+    spread = x.std(axis=0)
+    shown = (means - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    written = x.shape[1] <= MEANS_WRITTEN
+    digits = 1 - np.floor(np.log10(np.where(spread > 0, spread, 1))).astype(
+        int
+    )  # what the spread makes sense of
+    with mpl.rc_context(STYLE):
+        size = (1.8 + (0.42 * x.shape[1] if written else 6), 0.9 + 0.24 * len(names))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        picture = axes.imshow(shown, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="none")
+        for (k, j), value in np.ndenumerate(means):
+            if written and np.isfinite(value):
+                color = "white" if abs(shown[k, j]) > 1.3 else "black"
+                axes.text(
+                    j,
+                    k,
+                    f"{np.round(value, digits[j]):.3g}",
+                    ha="center",
+                    va="center",
+                    fontsize=6,
+                    color=color,
+                )
+        axes.set(xlabel="feature", ylabel="cluster: points", title="mean of every cluster")
+        axes.set_yticks(range(len(names)), names)
+        if written:
+            axes.set_xticks(range(x.shape[1]))
+        figure.colorbar(picture, label="SD from the mean", extend="both")
+    return figure
+
+
+def cluster_map(z: np.ndarray, labels: np.ndarray, space: str) -> Figure:
+    """Points (N, J) coloured by cluster (N,), in the first two principal components; the number of every
+    cluster stands at its median.
+
+    Args:
+        space: what `z` is, for the title.
+    """
+    from sklearn.decomposition import PCA
+
+    title = f"{space}: its two dimensions"
+    if z.shape[1] == 1:
+        z, title = np.c_[z, np.zeros(len(z))], f"{space}: its one dimension"
+    elif z.shape[1] > 2 and len(z) > 2:
+        pca = PCA(2, random_state=0).fit(z)
+        share = pca.explained_variance_ratio_.sum()
+        title = f"{space}: two principal components"
+        title += f", {100 * share:.0f} % of the variance" if np.isfinite(share) else ""
+        z = pca.transform(z)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 4), layout="constrained")
+        axes = figure.subplots()
+        _scatter(axes, z, labels, size=5)
+        for k in np.unique(labels):
+            x, y = np.median(z[labels == k], axis=0)
+            axes.text(x, y, str(k), ha="center", va="center", fontweight="bold", bbox=NUMBER)
+        axes.set(title=title, xticks=[], yticks=[])
+    return figure
+
+
+def _scatter(axes: Any, points: np.ndarray, labels: np.ndarray, size: float) -> None:
+    n = 10 if labels.max() < 10 else 20  # neighbours in the longer map are shades of one colour
+    x, y = points[:, 0], points[:, 1]
+    axes.scatter(x, y, c=labels % n, cmap=f"tab{n}", vmin=0, vmax=n - 1, s=size, linewidths=0)
 
 
 def _as_array(images: Any) -> np.ndarray:
@@ -119,27 +231,42 @@ def contact_sheet(title: str, x: np.ndarray, y: np.ndarray | None) -> Figure:
     return figure
 
 
-def confusion(table: Sequence[Sequence[int]]) -> Figure:
+def confusion(table: Sequence[Sequence[int]], names: Sequence[str] = ()) -> Figure:
     """Counts of points by class and cluster, clusters in the order of the classes that they are matched
     with.
+
+    Args:
+        table: (K, classes).
+        names: of the classes; left out where they are not as many as the table has.
     """
-    counts = np.asarray(table)  # (K, classes)
+    counts = np.asarray(table)
     matched, classes = linear_sum_assignment(counts, maximize=True)
     order = [*matched[np.argsort(classes)], *sorted(set(range(len(counts))) - set(matched))]
     shares = counts[order].T / np.maximum(1, counts.sum(axis=0))[:, None]  # (classes, K)
+    rows, columns = shares.shape
+    large = max(shares.shape) > CLASSES_IN_TEXT
+    side = min(0.26, 5 / max(shares.shape))  # of a cell, in inches
+    known = [str(name) for name in names] if len(names) == rows else [str(i) for i in range(rows)]
+    # Margins by hand, in inches: a layout engine would draw all of it twice.
+    left, bottom = 0.5 + (0 if large else 0.065 * max(map(len, known))), 0.5
+    box = (left, bottom, max(1.7, side * columns), max(1.4, side * rows))
     with mpl.rc_context(STYLE):
-        figure = Figure(
-            figsize=(0.8 + 0.26 * shares.shape[1], 0.7 + 0.26 * shares.shape[0]), layout="constrained"
-        )
-        axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        width, height = box[0] + box[2] + (0.9 if large else 0.1), box[1] + box[3] + 0.1
+        figure = Figure(figsize=(width, height))
+        axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        axes.set(xlabel="cluster, after matching", ylabel="class (its points in %)")
+        if large:
+            axes.set(xlabel="clusters, in the order of their classes", ylabel="class")
+            axes.set_xticks([])
+            figure.colorbar(image, shrink=0.6, label="share of the class's points")
+            return figure
         for (i, j), share in np.ndenumerate(shares):
             if share >= 0.005:
                 color = "white" if share > 0.5 else "black"
                 axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=color)
-        axes.set(xlabel="cluster, after matching", ylabel="class (its points in %)")
-        axes.set_xticks(range(len(order)), [str(k) for k in order])
-        axes.set_yticks(range(len(shares)))
+        axes.set_xticks(range(columns), [str(k) for k in order])
+        axes.set_yticks(range(rows), known)
     return figure
 
 
@@ -163,9 +290,7 @@ def embedding(path: Path) -> Figure | None:
         for axes, (title, points) in zip(
             figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True
         ):
-            axes.scatter(
-                points[:, 0], points[:, 1], c=cluster % 20, cmap="tab20", vmin=0, vmax=19, s=3, linewidths=0
-            )
+            _scatter(axes, points, cluster, size=3)
             axes.set(title=title, xticks=[], yticks=[])
     return figure
 
@@ -196,14 +321,21 @@ def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
 
 
 def critical_difference_diagram(ranks: Mapping[str, float], width: float, datasets: int) -> Figure:
-    """Mean ranks on a line; models whose ranks differ by less than the critical difference are joined (Demsar
-    2006).
+    """Mean ranks on a line; a bar spans every group of models whose ranks differ by less than the critical
+    difference (Demsar 2006).
     """
     order = sorted(ranks, key=lambda name: ranks[name])
+    groups: list[tuple[int, int]] = []  # first and last of the order, none inside another
+    for i, name in enumerate(order):
+        last = max(j for j, other in enumerate(order) if ranks[other] - ranks[name] <= width)
+        if last > (groups[-1][1] if groups else i):
+            groups.append((i, last))
+    top = -0.7 - 0.4 * len(groups)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5, 1 + 0.25 * len(ranks)), layout="constrained")
+        figure = Figure(figsize=(5, 1 + 0.25 * (len(ranks) - top)), layout="constrained")
         axes = figure.subplots()
         for i, name in enumerate(order):
+            axes.plot([ranks[name]] * 2, [top, i], color="0.85", linewidth=0.7, zorder=0)
             axes.plot(ranks[name], i, "o", color="C0", markersize=4)
             axes.annotate(
                 f"{name} {ranks[name]:.2f}",
@@ -212,15 +344,12 @@ def critical_difference_diagram(ranks: Mapping[str, float], width: float, datase
                 textcoords="offset points",
                 va="center",
             )
-        reach = -1
-        for i, name in enumerate(order):
-            last = max(j for j, other in enumerate(order) if ranks[other] - ranks[name] <= width)
-            if last > max(i, reach):
-                axes.plot([ranks[name]] * 2, [i - 0.2, last + 0.2], color="C3", linewidth=2, alpha=0.6)
-                reach = last
-        axes.set(ylim=(len(order) - 0.5, -0.8), yticks=[], xlim=(0.8, len(order) + 0.9), xlabel="mean rank")
+        for i, (first, last) in enumerate(groups):
+            ends = [ranks[order[first]], ranks[order[last]]]
+            axes.plot(ends, [-0.8 - 0.4 * i] * 2, color="C3", linewidth=3, solid_capstyle="butt")
+        axes.set(ylim=(len(order) - 0.5, top), yticks=[], xlim=(0.8, len(order) + 0.9), xlabel="mean rank")
         axes.set_title(
-            f"critical difference {width:.2f} ({datasets} data sets); lines join what is not separable"
+            f"critical difference {width:.2f} ({datasets} data sets); bars span what is not separable"
         )
         axes.spines["left"].set_visible(False)
     return figure

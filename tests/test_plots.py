@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.plots import confusion, cost, critical_difference_diagram, curves, embedding, image_sheet, save
+from benchmark.plots import (
+    cluster_map,
+    cluster_means,
+    cluster_sheet,
+    confusion,
+    cost,
+    critical_difference_diagram,
+    curves,
+    embedding,
+    image_sheet,
+    save,
+)
 
 
 def test_curves_are_the_mean_and_range_over_seeds():
@@ -42,10 +53,13 @@ def test_an_embedding_of_many_dimensions_has_two_views(tmp_path):
     assert [a.get_title() for a in embedding(tmp_path / "e.npz").axes] == ["principal components", "t-SNE"]
 
 
-def test_the_diagram_joins_what_is_not_separable():
-    figure = critical_difference_diagram({"a": 1.0, "b": 1.5, "c": 5.0}, 1.35, 6)
-    joined = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
-    assert len(joined) == 1
+def test_the_bars_of_the_diagram_span_the_groups_that_are_not_separable():
+    ranks = {"a": 1.0, "b": 1.5, "c": 2.5, "d": 5.0, "e": 5.2}
+    figure = critical_difference_diagram(ranks, 1.35, 6)
+    bars = [tuple(line.get_xdata()) for line in figure.axes[0].lines if line.get_linewidth() == 3]
+    assert bars == [(1.0, 1.5), (1.5, 2.5), (5.0, 5.2)]  # a and c differ by more than the critical difference
+    heights = {line.get_ydata()[0] for line in figure.axes[0].lines if line.get_linewidth() == 3}
+    assert len(heights) == 3
     assert "critical difference 1.35" in figure.axes[0].get_title()
 
 
@@ -80,3 +94,46 @@ def test_colours_and_values_out_of_range():
     colours = torch.tensor([-1.0, 0.5, 2.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
     (axes,) = image_sheet([colours], ["one"]).axes
     np.testing.assert_array_equal(axes.images[0].get_array()[2, 2], [0, 0.5, 1])
+
+
+def test_classes_of_a_confusion_matrix_are_named_where_the_names_fit():
+    def names(*given):
+        (axes,) = confusion([[9, 1], [2, 8]], given).axes
+        return [label.get_text() for label in axes.get_yticklabels()]
+
+    assert names("cat", "dog") == ["cat", "dog"]
+    assert names("cat") == ["0", "1"]
+
+
+def test_a_large_confusion_matrix_is_an_image():
+    figure = confusion(np.random.default_rng(0).integers(0, 50, (100, 100)))
+    assert figure.axes[0].images[0].get_array().shape == (100, 100)
+    assert not figure.axes[0].texts
+
+
+def test_blocks_of_a_sheet_of_clusters_stand_under_their_titles():
+    blocks = {"near": [np.zeros((3, 1, 6, 6)), np.zeros((0, 1, 6, 6))], "far": [np.zeros((1, 1, 6, 6))] * 2}
+    (axes,) = cluster_sheet(blocks, ["0: 4", "1: 1"]).axes
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["near", "far"]
+    sheet = axes.images[0].get_array()
+    assert sheet.shape[:2] == (13, 34)  # two rows of five columns (one of them white), with a pixel between
+    assert axes.get_xticks().tolist() == [9.5, 30.5]  # middles of columns 0 to 2, and of column 4
+    assert (sheet[:6, 28:] == 0).all()
+    assert (sheet[7:, :27] == 1).all()
+
+
+def test_means_of_clusters_are_written_in_units_of_the_data():
+    x = np.array([[1.0, 10.0], [3.0, 10.0], [8.0, 10.0]])
+    axes = cluster_means(x, np.array([0, 0, 2]), ["0: 2", "1: empty", "2: 1"]).axes[0]
+    assert [t.get_text() for t in axes.texts] == ["2", "10", "8", "10"]
+    shown = axes.images[0].get_array()
+    assert np.ma.getmaskarray(shown)[1].all()
+    assert shown[0, 0] < 0 < shown[2, 0]
+    assert shown[0, 1] == 0
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_the_map_has_the_number_of_every_cluster(dimensions):
+    z = np.random.default_rng(0).normal(size=(30, dimensions))
+    (axes,) = cluster_map(z, np.arange(30) % 3 + 4, "data").axes
+    assert [t.get_text() for t in axes.texts] == ["4", "5", "6"]

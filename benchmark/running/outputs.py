@@ -1,6 +1,7 @@
 """Files that a run leaves beside its record: assignments, curves, embedding, and pictures as PNG and PDF."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from benchmark import plots
 from benchmark.api import ClusteringModel, as_float, in_full_precision
+from benchmark.running import clusters
 from benchmark.seeding import start
 
 EMBEDDED_POINTS = 1000
 SAMPLES_PER_CLUSTER = 10
 RECONSTRUCTIONS = 10
+NAMELESS: Mapping[str, Sequence[str]] = {}
 
 
 def write(
@@ -24,31 +27,39 @@ def write(
     log_q: dict[str, np.ndarray],
     curves: list[dict[str, Any]],
     seed: int,
+    names: Mapping[str, Sequence[str]] = NAMELESS,
 ) -> None:
     """Write all of it.
 
     Args:
         x: all stored training points, on the model's device.
-        log_q: {split: (N, K)} of the model's first assignment rule; empty leaves the clusters' shares out.
+        log_q: {split: (N, K)} of the model's first assignment rule, first of the training points; empty
+            leaves out what shows the clusters.
         curves: rows of the Trainer.
+        names: {split: (N,)} of the points, where they have names.
     """
-    _assignments(folder / "assignments.csv", log_q)
+    _assignments(folder / "assignments.csv", log_q, names)
     _curves(folder / "curves.csv", curves)
     if "embed" in model.abilities():
         _embedding(folder / "embedding.npz", model, x)
+    if log_q:
+        start(seed, "eval")
+        clusters.write(folder, model, x, next(iter(log_q.values())))
     shares = _shares(next(iter(log_q.values()))) if log_q else []
     _pictures(folder, model, x, shares, curves, seed)
 
 
-def _assignments(path: Path, log_q: dict[str, np.ndarray]) -> None:
-    """Cluster of every point, in the order of the data, and the model's probability for it."""
+def _assignments(path: Path, log_q: dict[str, np.ndarray], names: Mapping[str, Sequence[str]]) -> None:
+    """Cluster of every point, in the order of the data, the model's probability for it, and its name."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["split", "index", "cluster", "probability"])
+        writer.writerow(["split", "index", "cluster", "probability", *(["name"] if names else [])])
         for split, values in log_q.items():
-            clusters, best = values.argmax(axis=1), np.exp(values.max(axis=1))
+            labels, best = values.argmax(axis=1), np.exp(values.max(axis=1))
+            named = [(name,) for name in names[split]] if split in names else [()] * len(values)
             writer.writerows(
-                (split, i, c, f"{p:.6g}") for i, (c, p) in enumerate(zip(clusters, best, strict=True))
+                (split, i, c, f"{p:.6g}", *name)
+                for i, (c, p, name) in enumerate(zip(labels, best, named, strict=True))
             )
 
 
@@ -64,11 +75,11 @@ def _curves(path: Path, curves: list[dict[str, Any]]) -> None:
 def _embedding(path: Path, model: ClusteringModel, x: Tensor) -> None:
     """Representation and cluster of some training points, for pictures."""
     chosen = x[torch.linspace(0, len(x) - 1, min(len(x), EMBEDDED_POINTS)).long()]
-    clusters = model.assign(chosen).argmax(dim=1)
+    labels = model.assign(chosen).argmax(dim=1)
     np.savez_compressed(
         path,
         z=in_full_precision(model.map_batches(model.embed, chosen)).flatten(1).cpu().numpy(),
-        cluster=clusters.cpu().numpy(),
+        cluster=labels.cpu().numpy(),
     )
 
 
