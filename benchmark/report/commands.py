@@ -1,0 +1,52 @@
+"""The commands that make a table again, from the runs on. Imports no torch."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.reading import Reading
+from benchmark.records.run import Record
+from benchmark.records.select import as_typed
+
+
+def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
+    """The commands that plan exactly these runs, one for each way in which they were asked for."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        asked = record.get("asked", {"dataset": dataset, "plugins": []})
+        settings = dict(record.get("overrides", {}))
+        clusters = None
+        if asked["plugins"] or os.path.isabs(asked["dataset"]):  # which may have no labels that tell K
+            clusters = record["key"]["config"]["n_clusters"]
+            settings.pop("n_clusters", None)
+        model = record["key"]["model"] if settings else None
+        groups.setdefault(json.dumps([asked, settings, clusters, model]), []).append(record)
+    lines = []
+    for text, group in sorted(groups.items(), key=lambda item: (len(item[0]), item[0])):
+        asked, settings, clusters, _ = json.loads(text)
+        models = sorted({r["key"]["model"] for r in group})
+        variables = {
+            "DATASET": asked["dataset"],
+            "PROTOCOL": "" if protocol == "neutral" else protocol,
+            "MODELS": ",".join(models),
+            "SEEDS": max(r["seed"] for r in group) + 1,
+            "BUDGET": budget,
+            "CLUSTERS": clusters or "",
+            "PLUGIN": next(iter(asked["plugins"]), ""),
+        }
+        options = [word for plugin in asked["plugins"][1:] for word in ("--plugin", plugin)]
+        options += Reading.of(asked).words()
+        for name, value in settings.items():
+            options += ["--set", f"{models[0]}.{name}={as_typed(value)}"]
+        variables["ARGS"] = shlex.join(options)
+        given = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items() if value != ""]
+        lines.append(" ".join(["make bench", *given]))
+    return "\n".join(lines)
+
+
+def tables_command(results: Path, options: str = "") -> str:
+    """The command that prints the tables of a results folder and writes them into it."""
+    arguments = f" RESULTS={shlex.quote(str(results))}" if str(results) != "results" else ""
+    return f"make tables{arguments}" + (f' ARGS="{options}"' if options else "")
