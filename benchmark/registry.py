@@ -17,10 +17,12 @@ from typing import TypeVar
 
 import benchmark
 from benchmark.api import ClusteringModel, Dataset, ModelConfig
-from benchmark.data.own_file import NpzDataset
+from benchmark.data.own_file import OwnDataset
+from benchmark.data.own_kinds import KINDS, is_own
 from benchmark.errors import UserError, unknown
 from benchmark.isolation import isolated
 from benchmark.plugin_files import PREFIX, forget, import_file
+from benchmark.reading import DEFAULT, Reading
 
 T = TypeVar("T")
 
@@ -78,15 +80,19 @@ class Registry:
     def model(self, name: str) -> type[ClusteringModel]:
         return self._find("model", name, self.models)
 
-    def dataset(self, name: str, folder: Path, standardise: bool = True) -> Dataset:
-        """The data set of that name; a name that ends in .npz is a file of the user's own.
-
-        Args:
-            standardise: the vectors of an own file, see `NpzDataset`.
-        """
-        if name.endswith(".npz"):
-            return NpzDataset(Path(name), standardise)
+    def dataset(self, name: str, folder: Path, reading: Reading = DEFAULT) -> Dataset:
+        """The data set of that name, or the user's own data at that path, read as `reading` says."""
+        if self.is_own(name):
+            return OwnDataset(Path(name), reading)
+        if given := reading.given():
+            raise UserError(
+                f"{name} is no data of your own, {KINDS}, which {' and '.join(given)} would be for"
+            )
         return self._find("data set", name, self.datasets)(folder)
+
+    def is_own(self, name: str) -> bool:
+        """Whether that is the path of the user's own data."""
+        return is_own(name, self.datasets)
 
     def _find(self, kind: str, name: str, table: dict[str, T]) -> T:
         if name in table:

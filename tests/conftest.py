@@ -1,6 +1,9 @@
 """Fixtures and options shared by all tests."""
 
+import contextlib
+import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,14 +50,37 @@ def real_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return links
 
 
+def run_here(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """A command in this process, which is afterwards as it was."""
+    from benchmark.cli.parser import main
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(words)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def cli(tmp_path: Path):
-    """Runs `python -m benchmark ...` in a process of its own; returns exit code, standard output, standard
-    error.
+    """Runs `python -m benchmark ...`; returns exit code, standard output, standard error.
+
+    In a process of its own, except for `run`, which plans and trains in others anyway: here they are forked
+    from one server for all tests, so that each test does not wait for the import of torch. What those
+    processes themselves print is not in the result.
     """
 
     def run(*arguments: object, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
+        words = [*map(str, arguments)]
+        if words[0] == "run" and cwd == ROOT:
+            return run_here(words)
+        command = [sys.executable, "-m", "benchmark", *words]
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
     return run

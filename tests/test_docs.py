@@ -1,5 +1,6 @@
 """What the documentation shows must work as it stands."""
 
+import json
 import re
 import subprocess
 import sys
@@ -58,6 +59,19 @@ def test_the_example_model_passes_the_conformance_tests(example):
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
     assert re.search(r"(\d{2}) passed", found.stdout)
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    """With the smallest budget: its own is that of a user with minutes."""
+    cells = json.loads((ROOT / "docs" / "python.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert 'BUDGET = "quick"' in code[0]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    space: dict[str, object] = {}
+    for i, cell in enumerate(code):
+        exec(compile(cell.replace('BUDGET = "quick"', 'BUDGET = "smoke"'), f"cell {i}", "exec"), space)
+    assert (tmp_path / "digits.pt").is_file()
 
 
 def test_an_installed_distribution_brings_models_along(example, tmp_path):

@@ -31,7 +31,9 @@ def write(tmp_path, text, name="mine.py"):
 
 def test_the_folders_are_found():
     registry = Registry()
-    assert {"kmeans", "gmm", "agglomerative", "nmf", "ae_kmeans", "vade"} <= set(registry.models)
+    assert {"kmeans", "gmm", "agglomerative", "nmf", "ae_kmeans", "random", "untrained", "vade"} <= set(
+        registry.models
+    )
     assert {"digits", "mnist", "fashion_mnist", "modes3", "modes5", "modes9"} <= set(registry.datasets)
     assert registry.failures == {}
 

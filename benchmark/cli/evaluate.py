@@ -43,10 +43,11 @@ def fid_classifier(options: argparse.Namespace) -> int:
     from benchmark.evaluation.fid.classifier import trained_locally_path
     from benchmark.evaluation.fid.measure import train_classifier
     from benchmark.evaluation.fid.real import Unavailable
+    from benchmark.reading import Reading
     from benchmark.registry import Registry
 
     registry = Registry(options.plugins)
-    opened = open_dataset(registry, options.dataset)
+    opened = open_dataset(registry, options.dataset, reading=Reading.of(vars(options)))
     dataset, digest = opened.dataset, opened.digest
     try:
         trained = train_classifier(

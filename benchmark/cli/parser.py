@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.errors import UserError
 from benchmark.protocols import BUDGETS, PROTOCOLS
+from benchmark.reading import COLOURS
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = (
@@ -59,10 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     run = subparsers.add_parser("run", help="train models on a data set and print the table", epilog=EPILOG)
     run.add_argument(
         "--dataset",
-        metavar="NAME|FILE.npz",
+        metavar="NAME|PATH",
         help=(
-            "a name that `list` shows, or an own file "
-            "with an array X and optionally y (default: digits, or those of the paper or study)"
+            "a name that `list` shows, or data of your own: a folder of images, .npz, .npy, .csv or .parquet,"
+            " see docs/own-data.md (default: digits, or those of the paper or study)"
         ),
     )
     run.add_argument(
@@ -111,12 +112,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[MODEL.]KEY=VALUE",
         dest="overrides",
         help="a hyper-parameter, as `info MODEL` lists them; may be given several times",
-    )
-    run.add_argument(
-        "--no-standardise",
-        action="store_false",
-        dest="standardise",
-        help="take the vectors of an own file as they are (default: every column to mean 0, variance 1)",
     )
     run.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
     run.add_argument(
@@ -286,10 +281,23 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             action="append",
             default=[],
-            metavar="FILE.npz",
-            help="where an own file is now, if it is no longer where the run found it; several times",
+            metavar="PATH",
+            help="where own data are now, if they are no longer where the run found them; several times",
         )
-    for command in (run, evaluate, fid, list_, info, data):
+    predict = subparsers.add_parser("predict", help="assign data of your own with a trained run")
+    predict.add_argument("run", type=Path, metavar="RUN", help="the folder of a run, .../seed-N")
+    predict.add_argument(
+        "points", type=Path, metavar="DATA", help="as the run's own data, see docs/own-data.md"
+    )
+    predict.add_argument(
+        "--out",
+        type=Path,
+        default=Path("clusters.csv"),
+        metavar="FILE.csv",
+        help="a row for each point: name, cluster, probability (default: %(default)s)",
+    )
+    predict.set_defaults(command="predict:predict")
+    for command in (run, evaluate, fid, predict, list_, info, data):
         command.add_argument(
             "--plugin",
             action="append",
@@ -301,12 +309,29 @@ def _parser() -> argparse.ArgumentParser:
     doctor = subparsers.add_parser("doctor", help="versions, device, data sets that are here or missing")
     doctor.set_defaults(command="show:print_doctor")
 
+    gpu_check = subparsers.add_parser(
+        "gpu-check", help="test and time the suite on CUDA within 8 minutes, into one Markdown file"
+    )
+    gpu_check.add_argument(
+        "--out", type=Path, default=Path("gpu-check.md"), metavar="FILE.md", help="default: %(default)s"
+    )
+    gpu_check.add_argument(
+        "--models", type=_names, default=(), metavar="A,B", help="default: all that have training steps"
+    )
+    gpu_check.add_argument(
+        "--device",
+        choices=("cuda", "cpu"),
+        default="cuda",
+        help="cpu: the same parts in a small form, to try it (default: %(default)s)",
+    )
+    gpu_check.set_defaults(command="gpu_check:gpu_check")
+
     fid_weights = subparsers.add_parser("fid-weights", help="fetch the Inception weights of FID, verified")
     fid_weights.set_defaults(command="evaluate:fid_weights")
     classifier = subparsers.add_parser(
         "fid-classifier", help="train the classifier of FID-clf for a data set"
     )
-    classifier.add_argument("dataset", metavar="NAME|FILE.npz")
+    classifier.add_argument("dataset", metavar="NAME|PATH")
     classifier.add_argument(
         "--out", type=Path, metavar="FILE.npz", help="where to write it (default: into the data folder)"
     )
@@ -314,8 +339,34 @@ def _parser() -> argparse.ArgumentParser:
         "--plugin", action="append", default=[], metavar="FILE.py", dest="plugins", help="as for run"
     )
     classifier.set_defaults(command="evaluate:fid_classifier")
+    for command in (run, info, classifier):
+        _add_reading(command)
 
     return parser
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """The options that say how data of the user's own are read."""
+    group = command.add_argument_group("data of your own")
+    group.add_argument(
+        "--size",
+        type=_positive,
+        metavar="N",
+        help="resize the images of a folder to N x N, cropped at the centre",
+    )
+    group.add_argument("--colour", choices=COLOURS, help="make the images of a folder grey, or coloured")
+    group.add_argument(
+        "--labels",
+        metavar="folders|COLUMN",
+        help="folders: the sub-folders of a folder are its labels; or the column of a table that has them",
+    )
+    group.add_argument("--names", metavar="COLUMN", help="the column of a table that names its rows")
+    group.add_argument(
+        "--no-standardise",
+        action="store_false",
+        dest="standardise",
+        help="take vectors as they are (default: every column to mean 0, variance 1)",
+    )
 
 
 def _positive(text: str) -> int:

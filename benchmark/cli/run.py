@@ -103,10 +103,11 @@ def _run_all(
         for table in _tables(plan, records, options):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
-        if str(options.dataset).endswith(".npz"):
-            print("cluster of every point, for each seed:")
-            for folder in dict.fromkeys(run.folder(results).parent for run in plan.runs):
-                print(f"  {folder}/seed-*/assignments.csv")
+        print(
+            "for each seed: assignments.csv, every point's cluster; clusters.png, what each is; embedding.png"
+        )
+        for folder in dict.fromkeys(run.folder(results).parent for run in plan.runs):
+            print(f"  {folder}/seed-*/")
     return 0 if all(record["status"] == "ok" for record in records) else 2
 
 
@@ -160,6 +161,7 @@ def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
 def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "list[Request]":
     from benchmark.papers.published import paper
     from benchmark.papers.runs import paper_requests, study, study_requests
+    from benchmark.reading import Reading
     from benchmark.running.plan import Request
 
     common = {
@@ -171,7 +173,7 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
         "fid_n": options.fid_n,
         "eager": options.eager,
         "elsewhere": slurm is not None,
-        "standardise": options.standardise,
+        "reading": Reading.of(vars(options)),
     }
     if options.paper or options.study:
         name = "--paper" if options.paper else "--study"

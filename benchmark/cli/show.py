@@ -16,6 +16,7 @@ from benchmark.data import data_folder
 from benchmark.errors import UserError, unknown
 from benchmark.evaluation.fid import weights
 from benchmark.papers import runs
+from benchmark.reading import Reading
 from benchmark.records.provenance import PACKAGES, available_cores, describe_machine
 from benchmark.records.store import all_records
 from benchmark.registry import Registry
@@ -50,8 +51,8 @@ def print_info(options: argparse.Namespace) -> int:
         _print_matrix(registry)
     elif name in registry.models:
         _print_model(registry.models[name], options.results)
-    elif name in registry.datasets or name.endswith(".npz"):
-        print_dataset(registry.dataset(name, data_folder()))
+    elif name in registry.datasets or registry.is_own(name):
+        print_dataset(registry.dataset(name, data_folder(), Reading.of(vars(options))))
     else:
         registry.require(options.plugins)
         raise unknown("model or data set", name, [*registry.models, *registry.datasets])

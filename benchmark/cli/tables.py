@@ -44,7 +44,7 @@ def tables(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     from benchmark.records.store import all_records
-    from benchmark.report import write_report
+    from benchmark.report.page import write_report
 
     if not any(all_records(options.results)):
         raise UserError(

@@ -123,7 +123,12 @@ def test_preprocessing_and_caveat_are_in_the_record(tmp_path, monkeypatch):
     run.folder(tmp_path).mkdir(parents=True)
     execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
     record = json.loads((run.folder(tmp_path) / "record.json").read_text())
-    assert record["data"] == {"title": "Digits", "preprocessing": "values / 16", "caveat": "for testing only"}
+    assert record["data"] == {
+        "title": "Digits",
+        "preprocessing": "values / 16",
+        "caveat": "for testing only",
+        "points_of": None,
+    }
     from benchmark.tables.means import build
 
     assert "- for testing only" in build([record])[0].markdown()

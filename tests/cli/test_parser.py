@@ -15,8 +15,8 @@ import pytest
         (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
         (("run", "--budget", "huge"), "invalid choice: 'huge'"),
         (("run", "--jobs", "0"), "'0' was given, expected a whole number of at least 1"),
-        (("run", "--colour", "red"), "unrecognized arguments: --colour red"),
-        (("run", "--dataset", "nowhere.npz"), "there is no file nowhere.npz"),
+        (("run", "--shade", "red"), "unrecognized arguments: --shade red"),
+        (("run", "--dataset", "nowhere.npz"), "there is no file or folder nowhere.npz"),
         (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
         (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
         (

@@ -169,7 +169,7 @@ def test_a_saved_run_is_opened_from_elsewhere_and_not_with_other_code(cli, tmp_p
         load_run(folder)
     saved = load_run(folder, plugins=[there / "mine.py"])
     assert torch.equal(saved.model().log_assign(points), before)
-    with pytest.raises(UserError, match=r"own\.npz, which is not there; .*data=\[FILE\.npz\].*--data"):
+    with pytest.raises(UserError, match=r"own\.npz, which is not there; .*data=\[PATH\].*--data"):
         _ = saved.data
     assert len(load_run(folder, [there / "mine.py"], [own]).data.dataset.x("all")) == 40
     moved = cli("evaluate", folder, "--again", "--plugin", there / "mine.py", "--data", own)

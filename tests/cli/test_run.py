@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark.cli.parser import main
 from benchmark.records.store import write_record
+from benchmark.running import plan as planning
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,9 +31,8 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert table.with_suffix(".tex").exists()
     assert table.with_suffix(".csv").exists()
     folder = next((tmp_path / "runs" / "digits" / "vade").glob("*/seed-0"))
-    pictures = [
-        f"{name}.{ending}" for name in ("curves", "samples", "reconstructions") for ending in ("png", "pdf")
-    ]
+    drawn = ("clusters", "curves", "embedding", "reconstructions", "samples")
+    pictures = [f"{name}.{ending}" for name in drawn for ending in ("png", "pdf")]
     files = [
         "run.json",
         "record.json",
@@ -39,6 +40,7 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
         "model.pt",
         "curves.csv",
         "assignments.csv",
+        "clusters.csv",
         "embedding.npz",
     ]
     assert {p.name for p in folder.iterdir()} == {*files, *pictures}
@@ -253,3 +255,58 @@ def test_labels_do_not_reach_training(tmp_path):
         assert execute(run, folder, lambda *_: None, lambda: False)["status"] == "ok"
         found.append((folder / "assignments.csv").read_text())
     assert found[0] == found[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("eager", [False, True])
+def test_the_record_says_how_steps_were_made(cli, tmp_path, eager):
+    options = ("--seeds", 1, "--budget", "smoke", "--device", "cuda", "--results", tmp_path)
+    found = cli("run", "--models", "vade", *options, *(["--eager"] if eager else []))
+    assert found.returncode == 0, found.stderr
+    (path,) = tmp_path.glob("runs/digits/vade/*/seed-0/record.json")
+    mode = json.loads(path.read_text())["provenance"]["mode"]
+    assert mode == ({"all": "eager: --eager"} if eager else {"pretrain": "graph", "train": "graph"})
+
+
+def bad_folder(tmp_path, *shapes, **more):
+    for i, shape in enumerate(shapes):
+        Image.fromarray(np.full(shape, 40 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    for name, content in more.items():
+        (tmp_path / name.replace("_", ".")).write_text(content)
+    return tmp_path
+
+
+BAD_DATA = {
+    "unreadable": (lambda at: bad_folder(at, a_png="no image", b_jpg=""), "no file that can be decoded"),
+    "empty": (lambda at: at, "has no PNG or JPEG files"),
+    "mixed kinds": (lambda at: bad_folder(at, (4, 4), b_csv="1,2"), "data of other kinds besides: b.csv"),
+    "mixed colours": (lambda at: bad_folder(at, (4, 4), (4, 4, 3)), "--colour grey or --colour rgb"),
+    "two sizes": (lambda at: bad_folder(at, (4, 4), (5, 5)), "--size N makes all N x N"),
+    "text": (lambda at: bad_folder(at, b_csv="a,b\n1,x\n2,y\n") / "b.csv", "column b hold no numbers"),
+    "few": (lambda at: bad_folder(at, b_csv="1,2\n3,4\n") / "b.csv", "fewer than the 3 clusters"),
+    "missing": (lambda at: at / "nowhere", "there is no file or folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_own_data_that_can_not_be_used_are_one_sentence_and_nothing_is_written(
+    tmp_path, capsys, monkeypatch, case
+):
+    make, message = BAD_DATA[case]
+    # in this process, which has imported everything
+    monkeypatch.setattr(
+        planning, "make_plan", lambda *requests: planning.join([*map(planning.plan, requests)])
+    )
+    (tmp_path / "own").mkdir()
+    command = ["run", "--dataset", str(make(tmp_path / "own")), "--clusters", "3", "--models", "kmeans"]
+    assert main([*command, "--results", str(tmp_path / "results")]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("error: ") == 1
+    assert said.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_option_of_own_data_is_refused_for_a_data_set_of_the_suite(capsys):
+    assert main(["info", "digits", "--size", "8"]) == 1
+    assert "digits is no data of your own" in capsys.readouterr().err
