@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark.estimator import DeepClustering as DeepClustering
+    from benchmark.estimator.deep_clustering import DeepClustering as DeepClustering
 
 __version__ = "0.1.0"
 
@@ -24,5 +24,5 @@ if not (Path(__file__).parent / "models").is_dir():
 def __getattr__(name: str) -> Any:
     if name == "DeepClustering":
         # by its name: the lowest floor imports this package, and does not depend on the estimator
-        return importlib.import_module("benchmark.estimator").DeepClustering
+        return importlib.import_module("benchmark.estimator.deep_clustering").DeepClustering
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ ELSEWHERE = {
     "benchmark/data/folder.py": "tests/datasets/test_conformance.py",
     "benchmark/data/own_arrays.py": "tests/data/test_own_file.py",
     "benchmark/data/own_points.py": "tests/data/test_own_file.py",
+    "benchmark/estimator/saved.py": "tests/estimator/test_deep_clustering.py",
     "benchmark/evaluation/fid/real.py": "tests/evaluation/fid/test_measure.py",
     "benchmark/evaluation/fid/extractor.py": "tests/evaluation/fid/test_moments.py",
     "benchmark/running/execute.py": "tests/running/executors/test_local.py",

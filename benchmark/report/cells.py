@@ -86,6 +86,8 @@ def shown(
         for i, value in enumerate(values):
             text = str(value)
             classes = ["number"] * (i >= first) + ["memory"] * (MEMORY in text)
+            if isinstance(value, Value) and value.stands_aside:
+                classes.append("aside")
             link = f"#{anchors[text]}" if i == 0 and text in anchors else ""
             key = value.mean if isinstance(value, Value) and not math.isnan(value.mean) else None
             cells.append(Cell(text, " ".join(classes), link, key))

@@ -12,8 +12,6 @@ from benchmark.tables.table import DASH
 
 LOG_LINES = 40
 
-Runs = Sequence[tuple[Path, Record]]
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -49,7 +47,7 @@ def summary(records: Sequence[Record]) -> tuple[str, list[str]]:
     return f"{text}.", sorted(commits)
 
 
-def failures(found: Runs) -> list[Failure]:
+def failures(found: Sequence[tuple[Path, Record]]) -> list[Failure]:
     """Every run that did not end well."""
     return [_failure(folder, record) for folder, record in found if record["status"] != "ok"]
 
@@ -61,7 +59,7 @@ def _failure(folder: Path, record: Record) -> Failure:
     return Failure(title, record["status"], str(record.get("error", "")), "\n".join(lines))
 
 
-def blocks(results: Path, found: Runs) -> list[Block]:
+def blocks(results: Path, found: Sequence[tuple[Path, Record]]) -> list[Block]:
     """One block per digest, a row per record."""
     groups: dict[str, list[tuple[Path, Record]]] = {}
     for folder, record in found:
@@ -69,7 +67,7 @@ def blocks(results: Path, found: Runs) -> list[Block]:
     return [_block(results, digest, runs) for digest, runs in groups.items()]
 
 
-def _block(results: Path, digest: str, runs: Runs) -> Block:
+def _block(results: Path, digest: str, runs: Sequence[tuple[Path, Record]]) -> Block:
     first = runs[0][1]
     rows = []
     for folder, record in sorted(runs, key=lambda run: run[1]["seed"]):

@@ -13,8 +13,6 @@ from benchmark.report.pictures import Album, Gallery, Picture
 from benchmark.tables import significance
 from benchmark.tables.means import build
 
-Runs = Sequence[tuple[Path, Record]]
-
 
 @dataclass(frozen=True)
 class Section:
@@ -30,7 +28,9 @@ class Section:
     galleries: list[Gallery]
 
 
-def section(album: Album, name: tuple[str, str, str], title: str, group: Runs) -> Section:
+def section(
+    album: Album, name: tuple[str, str, str], title: str, group: Sequence[tuple[Path, Record]]
+) -> Section:
     """Tables and pictures.
 
     Args:

@@ -13,7 +13,6 @@ from benchmark import plots
 from benchmark.api import ClusteringModel, as_float, in_full_precision
 
 MOST, LEAST, SAMPLES = 8, 4, 4  # images of a cluster in its row of the sheet
-CANDIDATES = 500  # points at either end of the order of certainty, among which distances decide
 MAP_POINTS = 2000
 
 
@@ -25,8 +24,7 @@ class Cluster:
         size, share: number of its points, and their share of all.
         probability: mean of q(y = k | x) over them; NaN where it is empty.
         order: indices of its points, the most certain first. Where the model is equally certain of several,
-            the one nearer to the cluster's centre in the embedding comes first. Of a cluster of more than
-            1,000 points these are the 500 at either end.
+            the one nearer to the cluster's centre in the embedding comes first.
     """
 
     size: int
@@ -79,9 +77,6 @@ def _by_certainty(model: ClusteringModel, x: Tensor, best: np.ndarray, members: 
     """`members` by falling log q, equals by their distance to the cluster's centre."""
     if not len(members):
         return members
-    members = members[np.argsort(-best[members], kind="stable")]
-    if len(members) > 2 * CANDIDATES:
-        members = np.r_[members[:CANDIDATES], members[-CANDIDATES:]]
     z = embedded(model, x[torch.from_numpy(members).to(x.device)])
     distance = np.linalg.norm(z - z.mean(axis=0), axis=1)
     return members[np.lexsort((distance, -best[members]))]

@@ -30,6 +30,11 @@ class Value:
     sign: bool = False
     aside: bool = False
 
+    @property
+    def stands_aside(self) -> bool:
+        """Whether there is a number, and it is to be told from the row's own."""
+        return self.aside and not math.isnan(self.mean)
+
     def __str__(self) -> str:
         if math.isnan(self.mean):
             return DASH + self.after
@@ -114,7 +119,7 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def _aside(cell: object) -> bool:
-    return isinstance(cell, Value) and cell.aside and not math.isnan(cell.mean)
+    return isinstance(cell, Value) and cell.stands_aside
 
 
 def _markdown_cell(cell: object) -> str:

@@ -22,9 +22,11 @@ def test_every_column_knows_its_best_end():
 
 def test_cells_carry_their_numbers_marks_and_links():
     frame = pd.DataFrame([{"model": "m", "ACC": Value(0.51234)}, {"model": "n", "ACC": "0.7 †"}])
-    frame.loc[2] = ["o", Value(math.nan)]
+    frame.loc[2] = ["o", Value(math.nan, aside=True)]
+    frame.loc[3] = ["p", Value(0.6, aside=True)]
     table = shown(Table("t", "", frame, pd.DataFrame(), [], 1), "title", anchors={"m": "record-1"})
-    (first, number), (_, memory), (_, none) = table.rows
+    (first, number), (_, memory), (_, none), (_, neighbour) = table.rows
     assert (first.link, number.text, number.key) == ("#record-1", "0.512", 0.51234)
     assert memory.classes == "number memory"
-    assert (none.text, none.key) == ("–", None)
+    assert (none.text, none.key, none.classes) == ("–", None, "number")
+    assert (neighbour.text, neighbour.classes) == ("0.600", "number aside")

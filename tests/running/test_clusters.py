@@ -23,12 +23,8 @@ def test_points_are_ordered_by_certainty_and_equals_by_their_distance_to_the_cen
     q = np.array([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.0, 1.0, 0.0]])
     with np.errstate(divide="ignore"):
         first, second, empty = describe(_model("kmeans", VECTORS), x, np.log(q))
-    assert first.order.tolist() == [
-        3,
-        2,
-        0,
-        1,
-    ]  # the most certain; then from the centre, at 3: 1, 3 and 6 away
+    # the most certain; then from the centre, at 3: 1, 3 and 6 away
+    assert first.order.tolist() == [3, 2, 0, 1]
     assert (first.size, first.share, second.order.tolist()) == (4, 0.8, [4])
     assert np.isclose(first.probability, 0.825)
     assert second.probability == 1
@@ -42,6 +38,14 @@ def test_the_ends_of_a_large_cluster_are_its_most_and_least_certain_points():
     (cluster, _) = describe(_model("kmeans", VECTORS), torch.rand(3000, 2), np.log(np.c_[best, 1 - best]))
     assert cluster.order[0] == best.argmax()
     assert cluster.order[-1] == best.argmin()
+
+
+def test_all_points_of_a_large_hard_cluster_are_ordered_by_distance():
+    x = torch.rand(3000, 2, generator=torch.Generator().manual_seed(0))
+    log_q = np.tile([0.0, -np.inf], (3000, 1))
+    (cluster, _) = describe(_model("kmeans", VECTORS), x, log_q)
+    distance = np.linalg.norm(x.numpy() - x.numpy().mean(axis=0), axis=1)
+    assert cluster.order[[0, -1]].tolist() == [distance.argmin(), distance.argmax()]
 
 
 def test_a_hard_method_is_known_by_its_rows():

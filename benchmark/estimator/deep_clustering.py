@@ -1,7 +1,6 @@
 """Any registered model as a scikit-learn estimator: `from benchmark import DeepClustering`."""
 
 import contextlib
-import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.special import entr
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -24,24 +22,20 @@ from tqdm import tqdm
 from benchmark import config
 from benchmark.api import ClusteringModel, DataSpec, in_full_precision
 from benchmark.data.folder import data_spec
-from benchmark.data.own_file import OwnDataset, Standardisation, prepared
+from benchmark.data.own_file import OwnDataset, prepared
 from benchmark.data.ranges import check_values
 from benchmark.errors import Unsupported, UserError
+from benchmark.estimator import saved
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
-from benchmark.files import whole_file
 from benchmark.isolation import isolated
 from benchmark.reading import Reading
-from benchmark.records.load import load_run
-from benchmark.records.run import STANDARDISATION
 from benchmark.records.signs import signs_of_collapse
-from benchmark.records.source import source_digest
 from benchmark.registry import Registry
 from benchmark.running.execute import train
 from benchmark.running.train import Report
 from benchmark.seeding import start
 
-FORMAT = "dgcbench estimator 1"
 BAR = "{desc} {percentage:3.0f}% |{bar:20}| {elapsed} {postfix}"
 
 
@@ -83,6 +77,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         seed_: the seed of the fit.
         metrics_, diagnostics_: measurements without labels, as in a run's record.
         curves_: losses during training, one row {"stage", "step", loss: value} per reading.
+        standardisation_, preprocessing_: what was done to X, `Standardisation` or None, and in words.
         n_features_in_: D, or the number of values of an image; feature_names_in_: of a data frame.
     """
 
@@ -128,7 +123,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             raise
 
     def _fit(self, X: Any) -> "DeepClustering":
-        model_class = self._class()
+        model_class = self.model_class()
         dataset = OwnDataset(Path("array"), Reading(standardise=self.standardise), self._validated(X))
         spec = data_spec(dataset)
         check_values(dataset)
@@ -148,7 +143,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.metrics_ = next(iter(metrics["all"].values()))
         self.labels_ = log_q["all"].argmax(axis=1)
         self.n_features_in_ = spec.dim
-        self._standardisation, self._preprocessing = dataset.standardisation, dataset.preprocessing
+        self.standardisation_, self.preprocessing_ = dataset.standardisation, dataset.preprocessing
         signs = signs_of_collapse({"status": "ok", "metrics": metrics, "diagnostics": diagnostics})
         if signs:
             text = f"{self.model} has collapsed: {'; '.join(signs)}; try another seed, budget or model"
@@ -220,21 +215,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> None:
         """Write the fitted estimator to one file, whole or not at all: numbers and text, no code."""
         check_is_fitted(self)
-        arrays = {"labels_": torch.from_numpy(self.labels_)}
-        state = {
-            "format": FORMAT,
-            "params": {**self.get_params(), "random_state": self.seed_, "plugins": list(self.plugins)},
-            "spec_": dataclasses.asdict(self.spec_),
-            "source": source_digest(type(self.model_).__module__),
-            "weights": {name: tensor.cpu() for name, tensor in self.model_.state_dict().items()},
-            "standardisation": self._standardisation
-            and {k: torch.from_numpy(v) for k, v in vars(self._standardisation).items()},
-            "names": [str(name) for name in getattr(self, "feature_names_in_", ())],
-            **arrays,
-            **{name: self.__dict__[name] for name in _PLAIN},
-        }
-        with whole_file(Path(path), binary=True) as file:
-            torch.save(state, file)
+        saved.write(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path, plugins: Sequence[str] = ()) -> "DeepClustering":
@@ -246,68 +227,9 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: there is none, or the model's code has changed since.
         """
+        read = saved.read_run if Path(path).is_dir() else saved.read_file
         with _value_errors():
-            return (
-                cls._of_run(Path(path), plugins) if Path(path).is_dir() else cls._of_file(Path(path), plugins)
-            )
-
-    @classmethod
-    def _of_file(cls, path: Path, plugins: Sequence[str]) -> "DeepClustering":
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise UserError(
-                f"there is no file {path}; expected one that save() wrote, or a run's folder"
-            ) from None
-        except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
-            raise UserError(f"{path} can't be loaded, expected a file that save() wrote: {error}") from error
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise UserError(f"{path} holds no estimator of this version, expected a file that save() wrote")
-        params = state["params"] | {"plugins": tuple(plugins or state["params"]["plugins"])}
-        if params["device"] == "cuda" and not torch.cuda.is_available():
-            params["device"] = None
-        self = cls(**params)
-        model_class = self._class()
-        if source_digest(model_class.__module__) != state["source"]:
-            raise UserError(f"the source of {self.model} has changed since {path} was saved; fit it again")
-        self.__dict__.update({name: state[name] for name in _PLAIN})
-        self.labels_ = state["labels_"].numpy()
-        self.spec_ = DataSpec(**state["spec_"])
-        arrays = state["standardisation"]
-        self._standardisation = arrays and Standardisation(**{k: v.numpy() for k, v in arrays.items()})
-        if state["names"]:
-            self.feature_names_in_ = np.array(state["names"], dtype=object)
-        self.model_ = self._built(state["weights"])
-        return self
-
-    @classmethod
-    def _of_run(cls, folder: Path, plugins: Sequence[str]) -> "DeepClustering":
-        saved = load_run(folder, plugins)
-        run, record, model = saved.run, saved.record, saved.model()
-        file = folder / STANDARDISATION
-        standardisation = Standardisation.read(file) if file.is_file() else None
-        overrides = {name: value for name, value in run.overrides.items() if name != "n_clusters"}
-        self = cls(
-            run.key["model"],
-            run.key["config"]["n_clusters"],
-            budget=run.key["budget"],
-            overrides=overrides or None,
-            standardise=standardisation is not None or model.data.kind == "image",
-            random_state=run.seed,
-            plugins=tuple(map(str, plugins or run.plugins)),
-        )
-        self.model_, self.spec_, self.config_, self.seed_ = model, model.data, run.key["config"], run.seed
-        self.n_features_in_ = self.spec_.dim
-        self._standardisation, self._preprocessing = standardisation, record["data"]["preprocessing"]
-        split = next(iter(record["metrics"]))  # the one that the model was fitted on
-        self.metrics_ = next(iter(record["metrics"][split].values()))
-        self.diagnostics_ = record["diagnostics"]
-        assigned = pd.read_csv(folder / "assignments.csv")
-        self.labels_ = assigned["cluster"][assigned["split"] == split].to_numpy()
-        curves = folder / "curves.csv"
-        rows = pd.read_csv(curves).to_dict("records") if curves.read_text().strip() else []
-        self.curves_ = [{name: value for name, value in row.items() if value == value} for row in rows]
-        return self
+            return read(cls, Path(path), plugins)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copies: a model's optimisers and schedules can't be pickled, its tensors can."""
@@ -319,7 +241,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         super().__setstate__(dict(state))
         if "model_" in state:
-            self.model_ = self._built(state["model_"])
+            self.model_ = self.built(state["model_"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -328,15 +250,15 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             tags.transformer_tags = TransformerTags(preserves_dtype=["float32"])
         return tags
 
-    def _built(self, weights: Mapping[str, Tensor]) -> ClusteringModel:
+    def built(self, weights: Mapping[str, Tensor]) -> ClusteringModel:
         """The trained model from its tensors."""
-        model_class = self._class()
+        model_class = self.model_class()
         with isolated():
             model = model_class(self.spec_, config.from_dict(model_class, self.config_))
         model.load_state_dict(weights)
         return model.to(self._device()).eval()
 
-    def _class(self) -> type[ClusteringModel]:
+    def model_class(self) -> type[ClusteringModel]:
         plugins = [str(plugin) for plugin in self.plugins]
         registry = Registry(plugins) if plugins else _installed()
         registry.require(plugins)
@@ -344,7 +266,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
     def _require(self, ability: str) -> None:
         """Raise if the model lacks an optional ability, in the words of the model's contract."""
-        model_class = type(self.model_) if hasattr(self, "model_") else self._class()
+        model_class = type(self.model_) if hasattr(self, "model_") else self.model_class()
         if ability not in model_class.abilities():
             words = {
                 "embed": "has no embedding",
@@ -385,7 +307,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """New points as stored ones, (N, *shape), on the model's device."""
         check_is_fitted(self)
         with _value_errors():
-            x = prepared(self._validated(X, self.spec_), self._standardisation, self._preprocessing)
+            x = prepared(self._validated(X, self.spec_), self.standardisation_, self.preprocessing_)
             if x.shape[1:] != self.spec_.shape:
                 raise UserError(f"X has points of shape {x.shape[1:]}, expected {self.spec_.shape}")
             return _tensor(x).to(self._device())
@@ -402,10 +324,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         return validate_data(self, X, reset=spec is None, ensure_min_samples=least)
 
     def _in_own_units(self, x: np.ndarray) -> np.ndarray:
-        return x if self._standardisation is None else self._standardisation.inverse(x)
-
-
-_PLAIN = ("config_", "seed_", "metrics_", "diagnostics_", "curves_", "n_features_in_", "_preprocessing")
+        return x if self.standardisation_ is None else self.standardisation_.inverse(x)
 
 
 @cache

@@ -23,7 +23,7 @@ from benchmark.running.execute import execute
 from benchmark.running.plan import Request, plan
 from benchmark.running.train import Trainer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TINY = {"hidden": (16,), "em_restarts": 1, "pretrain_epochs": 1, "epochs": 1}
 ONE_CLUSTER = "it asks for one cluster, and no model of the suite makes fewer than two"
 # What scikit-learn's checks are expected to fail, and why; docs/python.md repeats it.

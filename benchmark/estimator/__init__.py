@@ -1,0 +1,1 @@
+"""Any registered model as a scikit-learn estimator."""
