@@ -23,7 +23,6 @@ METADATA: Any = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer":
 MARK = "dgcbench"  # key of a PNG file's text that says what it was drawn from
 CLASSES_IN_TEXT = 30  # of a confusion matrix; one with more classes or clusters is an image without numbers
 CONTACTS = 20  # images per class in a contact sheet
-TSNE_SEED = 0
 MEANS_WRITTEN = 20  # features up to which a cluster's mean is also written in numbers
 NUMBER: Any = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
 
@@ -187,18 +186,14 @@ def cluster_map(z: np.ndarray, labels: np.ndarray, space: str) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 4), layout="constrained")
         axes = figure.subplots()
-        _scatter(axes, z, labels, size=5)
+        n = 10 if labels.max() < 10 else 20  # neighbours in the longer map are shades of one colour
+        x, y = z[:, 0], z[:, 1]
+        axes.scatter(x, y, c=labels % n, cmap=f"tab{n}", vmin=0, vmax=n - 1, s=5, linewidths=0)
         for k in np.unique(labels):
             x, y = np.median(z[labels == k], axis=0)
             axes.text(x, y, str(k), ha="center", va="center", fontweight="bold", bbox=NUMBER)
         axes.set(title=title, xticks=[], yticks=[])
     return figure
-
-
-def _scatter(axes: Any, points: np.ndarray, labels: np.ndarray, size: float) -> None:
-    n = 10 if labels.max() < 10 else 20  # neighbours in the longer map are shades of one colour
-    x, y = points[:, 0], points[:, 1]
-    axes.scatter(x, y, c=labels % n, cmap=f"tab{n}", vmin=0, vmax=n - 1, s=size, linewidths=0)
 
 
 def _as_array(images: Any) -> np.ndarray:
@@ -267,31 +262,6 @@ def confusion(table: Sequence[Sequence[int]], names: Sequence[str] = ()) -> Figu
                 axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=color)
         axes.set_xticks(range(columns), [str(k) for k in order])
         axes.set_yticks(range(rows), known)
-    return figure
-
-
-def embedding(path: Path) -> Figure | None:
-    """Representation of training points, coloured by cluster: two principal components, and t-SNE."""
-    if not path.is_file():
-        return None
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
-    with np.load(path) as file:
-        z, cluster = file["z"], file["cluster"]
-    if not np.isfinite(z).all() or len(z) < 50:
-        return None
-    views = {"the two dimensions": z}
-    if z.shape[1] > 2:
-        tsne = TSNE(init="pca", random_state=TSNE_SEED, max_iter=500)
-        views = {"principal components": PCA(2).fit_transform(z), "t-SNE": tsne.fit_transform(z)}
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.6 * len(views), 2.6), layout="constrained")
-        for axes, (title, points) in zip(
-            figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True
-        ):
-            _scatter(axes, points, cluster, size=3)
-            axes.set(title=title, xticks=[], yticks=[])
     return figure
 
 

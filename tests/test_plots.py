@@ -12,7 +12,6 @@ from benchmark.plots import (
     cost,
     critical_difference_diagram,
     curves,
-    embedding,
     image_sheet,
     save,
 )
@@ -36,21 +35,11 @@ def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():
     assert titles == ["first: a", "first: b", "second: c", ""]
 
 
-def test_without_an_embedding_there_is_no_figure(tmp_path):
-    assert embedding(tmp_path / "missing.npz") is None
-
-
 def test_the_confusion_matrix_is_matched_also_with_surplus_clusters():
     (axes,) = confusion([[0, 90], [10, 0], [80, 5], [0, 5]]).axes  # four clusters, two classes
     shares = axes.images[0].get_array()
     assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "0", "1", "3"]
     assert np.allclose(np.diag(shares), [80 / 90, 90 / 100])
-
-
-def test_an_embedding_of_many_dimensions_has_two_views(tmp_path):
-    z = np.random.default_rng(0).normal(size=(60, 5))
-    np.savez(tmp_path / "e.npz", z=z, cluster=np.arange(60) % 3)
-    assert [a.get_title() for a in embedding(tmp_path / "e.npz").axes] == ["principal components", "t-SNE"]
 
 
 def test_the_bars_of_the_diagram_span_the_groups_that_are_not_separable():

@@ -21,7 +21,9 @@ from benchmark.records.select import compared_metrics, compared_split
 from benchmark.records.store import read_curves
 
 CODE = hashlib.sha256(Path(plots.__file__).read_bytes()).hexdigest()
+MADE_BY_RUNS = ("samples", "reconstructions", "clusters", "embedding")
 KINDS = {
+    "clusters": "What each cluster is: typical points, or means, with its share",
     "samples": "Samples: a row per cluster, with its share of the points",
     "reconstructions": "Data and their reconstructions, in pairs of rows",
     "confusion": "Classes and clusters",
@@ -113,7 +115,7 @@ class Album:
         seed = f"seed {record['seed']}"
         found: list[tuple[str, Path | None, str]] = [
             (kind, folder / f"{kind}.png", seed)
-            for kind in ("samples", "reconstructions")
+            for kind in MADE_BY_RUNS
             if (folder / f"{kind}.png").is_file()
         ]
         table = compared_metrics(record).get("confusion")
@@ -123,10 +125,6 @@ class Album:
             path = self.draw(f"{name}-confusion", shows, lambda: plots.confusion(table, classes))
             split = compared_split(record)
             found.append(("confusion", path, seed if split == "all" else f"{split} split, {seed}"))
-        if (file := folder / "embedding.npz").is_file():
-            shows = {"embedding": hashlib.sha256(file.read_bytes()).hexdigest()}
-            path = self.draw(f"{name}-embedding", shows, lambda: plots.embedding(file))
-            found.append(("embedding", path, seed))
         if curves := [rows for where, _ in runs if (rows := read_curves(where))]:
             path = self.draw(f"{name}-curves", {"curves": curves}, lambda: plots.curves(curves))
             seeds = f"mean and range over {len(curves)} seeds" if len(curves) > 1 else seed

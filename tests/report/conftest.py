@@ -1,11 +1,11 @@
 """One page for all tests of it."""
 
-import numpy as np
 import pytest
 
 from benchmark.plots import confusion, save
 from benchmark.records.store import write_record
 from benchmark.report.page import write_report
+from benchmark.report.pictures import MADE_BY_RUNS
 from tests.helpers import record
 
 
@@ -32,10 +32,8 @@ def results(tmp_path_factory):
         write_record(folder, r)
         (folder / "log.txt").write_text("Traceback: <i>line</i>\n")
         (folder / "curves.csv").write_text("stage,step,loss,kl\ntrain,1,2.5,\ntrain,2,1.5,\n")
-    save(confusion([[1, 0], [0, 1]]), folder, "samples")
-    np.savez(
-        folder / "embedding.npz", z=np.random.default_rng(0).normal(size=(60, 2)), cluster=np.arange(60) % 10
-    )
+    for name in MADE_BY_RUNS:
+        save(confusion([[1, 0], [0, 1]]), folder, name)
     return results
 
 

@@ -33,6 +33,7 @@ def test_pictures_are_loaded_when_they_are_seen_and_say_what_they_show(page):
         "curves of vade on mnist, neutral protocol, quick budget, mean and range over 2 seeds",
         "confusion of kmeans on mnist, neutral protocol, quick budget, test split, seed 0",
         "embedding of kmeans on digits, neutral protocol, quick budget, seed 0",
+        "clusters of kmeans on digits, neutral protocol, quick budget, seed 0",
         "samples of kmeans on digits, neutral protocol, quick budget, seed 0",
         "ACC against seconds of every run on mnist, neutral protocol, quick budget",
     } <= {a["alt"] for a in pictures}
