@@ -1,5 +1,6 @@
 """The tests mirror the tree: for every module there is a file of its name, in the same place."""
 
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,3 +42,9 @@ def test_nothing_is_excused_that_has_its_tests_or_is_gone():
         assert path.is_file(), name
         mirror = ROOT / "tests" / path.relative_to(ROOT / "benchmark").with_name(f"test_{path.name}")
         assert not mirror.exists(), f"{mirror} is there: take {name} off the list"
+
+
+def test_an_installation_holds_every_folder_of_code():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "benchmark").rglob("*.py")}
+    assert set(packages) == folders | {"benchmark.models", "benchmark.datasets"}
