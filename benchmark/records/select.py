@@ -90,6 +90,21 @@ def row_names(records: Iterable[Record]) -> dict[str, str]:
     return names
 
 
+def clocks(records: Iterable[Record]) -> dict[str, str]:
+    """{digest: the field with the seconds that count}: those of the processor where all its runs have them,
+    else the wall's, which a busy machine lengthens; one mean is never of both.
+
+    On a GPU the wall's count: there the processor waits.
+    """
+    found: dict[str, str] = {}
+    for record in records:
+        if record["status"] == "ok":
+            timed = "cpu_seconds" in record and record["key"].get("device") != "cuda"
+            if not timed or record["digest"] not in found:
+                found[record["digest"]] = "cpu_seconds" if timed else "seconds"
+    return found
+
+
 def as_typed(value: Any) -> str:
     """A hyper-parameter as one types it."""
     if isinstance(value, list | tuple):

@@ -154,6 +154,7 @@ def table(records: list[Record]) -> pd.DataFrame:
             "seed": record["seed"],
             "status": record["status"],
             "seconds": sum(record.get("seconds", {}).values()),
+            "cpu_seconds": sum(record["cpu_seconds"].values()) if "cpu_seconds" in record else None,
             "device": record.get("provenance", {}).get("device"),
         }
         splits = record.get("metrics") or {None: {None: {}}}

@@ -96,6 +96,7 @@ def _row(record: Record) -> dict[str, str]:
         "status": record["status"],
         "ACC": DASH if accuracy is None else f"{accuracy:.4f}",
         "seconds": f"{sum(record.get('seconds', {}).values()):.1f}",
+        "CPU seconds": f"{sum(record['cpu_seconds'].values()):.1f}" if "cpu_seconds" in record else DASH,
         "started": str(record.get("started", DASH)),
         "commit": commit,
         "machine": str(made.get("gpu") or made.get("cpu") or DASH),

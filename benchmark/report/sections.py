@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark import plots
 from benchmark.records.run import Record
-from benchmark.records.select import newest_per_config, row_names, score
+from benchmark.records.select import clocks, newest_per_config, row_names, score
 from benchmark.report.cells import Shown, shown
 from benchmark.report.commands import run_command, tables_command
 from benchmark.report.pictures import Album, Gallery, Picture
@@ -76,7 +76,9 @@ def _cost(
 def run_costs(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
     """{row name: [(seconds, ACC)]} of the runs that have both."""
     found: dict[str, list[tuple[float, float]]] = {}
+    timed = clocks(records)
     for record in records:
         if (value := score(record)) is not None:
-            found.setdefault(names[record["digest"]], []).append((sum(record["seconds"].values()), value))
+            seconds = sum(record[timed[record["digest"]]].values())
+            found.setdefault(names[record["digest"]], []).append((seconds, value))
     return found

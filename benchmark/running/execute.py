@@ -1,5 +1,6 @@
 """Makes one run in this process, from its data to its record."""
 
+import math
 import resource
 import sys
 import time
@@ -40,7 +41,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
     started = datetime.now(UTC)
     # now: the code may be edited while it runs, and a stop must be quick
     provenance = describe_machine(run.device)
-    clock = time.monotonic()
+    clock, cpu_clock = time.monotonic(), time.process_time()
     try:
         outcome = {"status": "ok", **_train_and_evaluate(run, folder, report, stop)}
     except Interrupted as error:
@@ -57,6 +58,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         **outcome,
         started=started.isoformat(timespec="seconds"),
         wall_seconds=time.monotonic() - clock,
+        run_cpu_seconds=time.process_time() - cpu_clock,
         peak_memory_mb=_peak_memory_mb(run.device),
         provenance=provenance,
     )
@@ -90,11 +92,12 @@ def _train_and_evaluate(
     )
     model = trainer.model
 
-    clock = time.monotonic()
+    clock, cpu_clock = time.monotonic(), time.process_time()
     report("evaluate", 0, 0, 1, 1, {})
     metrics, log_q = evaluate(model, divided, run.seed)
     diagnostics = diagnose(model, x, run.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
+    cpu_seconds = {**trainer.cpu_seconds, "evaluate": time.process_time() - cpu_clock}
     torch.save(model.state_dict(), folder / "model.pt")
     about: dict[str, Any] = {
         "title": dataset.title,
@@ -128,6 +131,8 @@ def _train_and_evaluate(
         "diagnostics": diagnostics,
         "fid": fid,
         "seconds": seconds,
+        # not of a run that goes on with a checkpoint of an earlier version
+        **({"cpu_seconds": cpu_seconds} if not math.isnan(sum(cpu_seconds.values())) else {}),
         "parameters": sum(p.numel() for p in model.parameters()),
         "last_losses": trainer.curves[-1] if trainer.curves else None,
     }

@@ -38,7 +38,9 @@ class Trainer:
 
     Attributes:
         curves: rows {"stage", "step" since the beginning, loss name: mean since the row before}.
-        seconds: time spent per stage name, over all sittings.
+        seconds: wall time spent per stage name, over all sittings.
+        cpu_seconds: the same of processor time, of all threads of this process; not a number where a
+            checkpoint of an earlier version lacks it.
         modes: {stage name: "graph", or "eager" with the reason}, of this sitting.
     """
 
@@ -58,6 +60,7 @@ class Trainer:
         self.modes: dict[str, str] = {}
         self.curves: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = defaultdict(float)
+        self.cpu_seconds: dict[str, float] = defaultdict(float)
         self.plan = list(model.stages(x))
         self._total = sum(_steps(item) for item in self.plan)
         self._position = (0, 0)  # index into the plan, steps done there
@@ -78,7 +81,7 @@ class Trainer:
         for index, item in enumerate(self.plan):
             if index < self._position[0]:
                 continue
-            self._clock = time.monotonic()
+            self._clocks = time.monotonic(), time.process_time()
             if isinstance(item, Stage):
                 self._run_stage(index, item)
             else:
@@ -166,9 +169,9 @@ class Trainer:
     def _account(self, item: Stage | Action) -> None:
         if self.x.is_cuda:
             torch.cuda.synchronize()
-        now = time.monotonic()
-        self.seconds[item.name] += now - self._clock
-        self._clock = now
+        then, self._clocks = self._clocks, (time.monotonic(), time.process_time())
+        self.seconds[item.name] += self._clocks[0] - then[0]
+        self.cpu_seconds[item.name] += self._clocks[1] - then[1]
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
@@ -187,6 +190,7 @@ class Trainer:
             "count": self._count,
             "curves": self.curves,
             "seconds": dict(self.seconds),
+            "cpu_seconds": dict(self.cpu_seconds),
         }
         with whole_file(self.checkpoint, binary=True) as file:
             torch.save(state, file)
@@ -203,6 +207,8 @@ class Trainer:
         self._sums, self._count = state["sums"], state["count"]
         self.curves = state["curves"]
         self.seconds = defaultdict(float, state["seconds"])
+        unknown = dict.fromkeys(self.seconds, float("nan"))
+        self.cpu_seconds = defaultdict(float, state.get("cpu_seconds", unknown))
 
 
 def _check_losses(stage: Stage, losses: Any) -> None:

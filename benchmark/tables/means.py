@@ -9,11 +9,11 @@ import pandas as pd
 from benchmark.evaluation.metrics import METRICS
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
-from benchmark.records.select import groups, newest_per_config, row_names
+from benchmark.records.select import clocks, groups, newest_per_config, row_names
 from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import FidColumn, fid_columns, gaps, reference_rows
-from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules
+from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules, what_is_timed
 from benchmark.tables.table import DASH, Table, Value
 
 NONE = pd.Series(dtype=float)
@@ -55,7 +55,7 @@ def _one_table(
     splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
     names, fids = row_names(records), fid_columns(records)
 
-    values = _averages(frame, columns, splits or [None], fids, names)
+    values = _averages(frame, columns, splits or [None], fids, names, clocks(records))
     collapsed = Counter(r["digest"] for r in records if signs_of_collapse(r))
     shown = _shown(values, columns, fids, collapsed)
     if collapsed:
@@ -80,6 +80,7 @@ def _one_table(
     )
     notes = [
         *_explanations(title, protocol, budget, kind, splits),
+        *what_is_timed(records, names),
         *partly_labelled(records),
         *shown_rules(records, names),
         *sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")}),
@@ -97,8 +98,13 @@ def _averages(
     splits: Sequence[str | None],
     fids: Sequence[FidColumn],
     names: Mapping[str, str],
+    timed: Mapping[str, str],
 ) -> pd.DataFrame:
-    """Mean, standard deviation and n of every column, a row per config and split; the best config first."""
+    """Mean, standard deviation and n of every column, a row per config and split; the best config first.
+
+    Args:
+        timed: see `clocks`.
+    """
     blocks, present = [], [split for split in splits if split]
     for digest, runs in frame.groupby("digest"):
         rows = []
@@ -106,13 +112,16 @@ def _averages(
             part = runs[runs["split"].eq(split)]
             row: dict[str, Any] = {"digest": digest, "model": names[str(digest)], "split": split or DASH}
             row |= {"n": len(part), "seeds": runs["seed"].nunique()}
+            clock = timed.get(str(digest), "seconds")
             of_columns = {
-                c: part[c].dropna().astype(float) if len(part) else NONE for c in [*columns, "seconds"]
+                name: part[c].dropna().astype(float) if len(part) else NONE
+                for name, c in [*((c, c) for c in columns), ("seconds", clock)]
             }
             of_fids = {fid.column: fid.values(str(digest), split, present) for fid in fids}
             for column, values in {**of_columns, **of_fids}.items():
                 row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
             row |= {f"{column}_n": len(values) for column, values in of_fids.items()}
+            row["seconds_of"] = "processor" if clock == "cpu_seconds" else "wall"
             rows.append(row)
         blocks.append(rows)
     # A block's first row is that of the split that models are compared on.

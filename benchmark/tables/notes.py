@@ -5,8 +5,20 @@ Imports no torch.
 from collections.abc import Iterable, Mapping
 
 from benchmark.records.run import Record
-from benchmark.records.select import compared_split, rules_on
+from benchmark.records.select import clocks, compared_split, rules_on
 from benchmark.records.signs import signs_of_collapse
+
+
+def what_is_timed(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """A note on the seconds; none where no run ended well."""
+    timed = {names[digest]: clock for digest, clock in clocks(records).items()}
+    wall = sorted(name for name, clock in timed.items() if clock == "seconds")
+    if not timed:
+        return []
+    if len(wall) == len(timed):
+        return ["seconds are wall time of training and evaluation"]
+    text = "seconds are processor time of training and evaluation, of all threads"
+    return [text + (f"; wall time of {', '.join(wall)}, on a GPU or recorded without it" if wall else "")]
 
 
 def partly_labelled(records: Iterable[Record]) -> list[str]:

@@ -1,5 +1,7 @@
 """The Trainer: order of the data, curves, checkpoints, and its guards."""
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -138,6 +140,20 @@ def test_a_run_killed_between_checkpoints_repeats_the_lost_steps_exactly(tmp_pat
     resumed = Model()
     train(resumed, checkpoint=path)
     assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_seconds_of_the_processor_go_on_where_a_checkpoint_left_them(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr("time.process_time", lambda: float(next(ticks)))  # one more with every reading
+    stopped, path = Model(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == 17)
+    # read at each of 12 + 9 steps, at the end of a stage and of an action, and at the stop
+    assert train(Model(), checkpoint=path).cpu_seconds == {"first": 13, "between": 1, "second": 11}
+
+    state = torch.load(path, weights_only=True)
+    torch.save({name: value for name, value in state.items() if name != "cpu_seconds"}, path)
+    assert all(math.isnan(value) for value in train(Model(), checkpoint=path).cpu_seconds.values())
 
 
 def kill():

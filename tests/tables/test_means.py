@@ -67,6 +67,20 @@ def test_mean_and_standard_deviation_over_seeds():
     assert row["exemplar"] == "–"
 
 
+def test_seconds_are_the_processors_where_all_runs_of_a_row_have_them_and_a_note_names_the_others():
+    both = {"cpu_seconds": {"train": 3.0, "evaluate": 1.0}}
+    processor, partly = [record("a", **both)], [record("b", 0), record("b", 1, **both)]
+    gpu = record("c", **both)
+    gpu["key"]["device"] = "cuda"
+    (mixed,) = build([*processor, *partly, gpu])
+    assert [rows(mixed)[m, "test"]["seconds"] for m in "abc"] == ["4.0", "10.5 ± 0.7", "10.0"]
+    assert mixed.values["seconds_of"].tolist() == ["processor"] * 2 + ["wall"] * 4
+    text = "seconds are processor time of training and evaluation, of all threads"
+    assert f"{text}; wall time of b, c, on a GPU or recorded without it" in mixed.notes
+    assert text in build(processor)[0].notes
+    assert "seconds are wall time of training and evaluation" in build([gpu])[0].notes
+
+
 def test_one_seed_has_no_deviation():
     (table,) = build([record(accuracy=0.5)])
     assert rows(table)["a", "test"]["ACC"] == "0.500"
