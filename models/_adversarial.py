@@ -42,18 +42,11 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Tensor, generated: T
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def update(loss: Tensor, *optimizers: torch.optim.Optimizer, at: tuple[Tensor, Tensor] | None = None) -> None:
-    """A step of each optimizer; the gradient is computed for their parameters only.
-
-    Args:
-        at: a tensor and a gradient that arrives there beside that of the loss: generated images, of which the
-            critic's graph holds a detached copy, and what the generator's loss says of them. One backward
-            pass then serves all networks.
-    """
+def update(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    """A step of each optimizer; the gradient is computed for their parameters only."""
     parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     for optimizer in optimizers:
         optimizer.zero_grad()
-    roots, gradients = ([loss], [None]) if at is None else ([loss, at[0]], [None, at[1]])
-    torch.autograd.backward(roots, gradients, inputs=parameters)
+    torch.autograd.backward(loss, inputs=parameters)
     for optimizer in optimizers:
         optimizer.step()

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmark.api import ClusteringModel, DataSpec
 
@@ -35,13 +34,12 @@ class LatentGAN(ClusteringModel):
         end = [] if data.value_range is None else [nn.Sigmoid()]
         self.generator = nn.Sequential(*generator(c.latent + k, data.shape, c.hidden, channels, norm), *end)
         self.critic_trunk = trunk(data.shape, c.hidden, channels, c.critic_norm)
-        head = nn.Linear(c.hidden[-1], 1)
-        self.critic_head = spectral_norm(head) if c.critic_norm == "spectral" else head
+        self.critic_head = nn.Linear(c.hidden[-1], 1)
         critic: list[nn.Module] = [self.critic_trunk, self.critic_head]
         inverse: list[nn.Module] = [self.generator]
         if c.variant == "clustergan":
             self.encoder = nn.Sequential(
-                trunk(data.shape, c.hidden, channels), nn.Linear(c.hidden[-1], c.latent + k)
+                trunk(data.shape, c.hidden, channels, c.critic_norm), nn.Linear(c.hidden[-1], c.latent + k)
             )
             inverse.append(self.encoder)
         elif c.variant == "infogan":
@@ -55,15 +53,13 @@ class LatentGAN(ClusteringModel):
         """Whether there is an E_c, which `categorical` needs."""
         return self.config.variant in ("clustergan", "infogan")
 
-    def code(self, x: Tensor, features: Tensor | None = None) -> Tensor:
-        """(B, d_n + K) E_n(x) and the logits E_c(x); (B, K) the logits alone of InfoGAN's head on the trunk.
-
-        Args:
-            features: of x in the critic's trunk, if they have been computed already.
+    def code(self, x: Tensor) -> Tensor:
+        """(B, d_n + K) E_n(x) and the logits E_c(x); (B, K) the logits alone of InfoGAN's head on the
+        trunk.
         """
         if self.config.variant == "clustergan":
             return self.encoder(x)
-        return self.code_head(self.critic_trunk(x) if features is None else features)
+        return self.code_head(self.critic_trunk(x))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """E_n(x) (B, d_n) and the logits E_c(x) (B, K)."""
@@ -85,11 +81,12 @@ class LatentGAN(ClusteringModel):
         """(B,) D(x): high on data."""
         return self.critic_head(self.critic_trunk(x)).squeeze(1)
 
-    def judge(self, generated: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of generated points in the critic's trunk, D of them, and D of data (B,)."""
-        features = self.critic_trunk(torch.cat([generated, x]))
-        on_generated, on_data = self.critic_head(features).squeeze(1).chunk(2)
-        return features[: len(generated)], on_generated, on_data
+    def judge(self, generated: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """D of generated points and of data (B,); with batch norm each has the statistics of its own kind."""
+        if self.config.critic_norm == "batch":
+            return self.critic(generated), self.critic(x)
+        on_generated, on_data = self.critic(torch.cat([generated, x])).chunk(2)
+        return on_generated, on_data
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """Critic updates on the parts of the batch, one for each, then an update of generator and encoder."""
@@ -102,7 +99,7 @@ class LatentGAN(ClusteringModel):
         z, cluster = self.sample_prior(len(x))
         with torch.no_grad():
             generated = self.generator(z)
-        _, on_generated, on_data = self.judge(generated, x)
+        on_generated, on_data = self.judge(generated, x)
         losses = {"critic": critic_loss(on_data, on_generated, c.loss)}
         if c.loss == "wgan-gp":
             eps = torch.rand(1 if c.penalty_per_batch else len(x), device=x.device)
@@ -121,33 +118,12 @@ class LatentGAN(ClusteringModel):
         update(sum_of(losses), self.optimizer)
         return losses
 
-    def simultaneous_step(self, x: Tensor) -> dict[str, Tensor]:
-        """One update of all networks on the same images: generated once, judged and encoded once.
-
-        The losses of G end at its images: what they say of them goes on to G in the backward pass of the
-        others.
-        """
-        c = self.config
-        z, cluster = self.sample_prior(len(x))
-        generated = self.generator(z)
-        images = generated.detach().requires_grad_()
-        features, on_generated, on_data = self.judge(images, x)
-        codes = self.code_losses(images, z, cluster, features)
-        generator, critic = generator_loss(on_generated, c.loss), critic_loss(on_data, on_generated, c.loss)
-        (pull,) = torch.autograd.grad(sum_of({"generator": generator, **codes}), images, retain_graph=True)
-        update(
-            sum_of({"critic": critic, **codes}), self.critic_optimizer, self.optimizer, at=(generated, pull)
-        )
-        return {"critic": critic, "generator": generator, **codes}
-
-    def code_losses(
-        self, x: Tensor, z: Tensor, cluster: Tensor, features: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    def code_losses(self, x: Tensor, z: Tensor, cluster: Tensor) -> dict[str, Tensor]:
         """Weighted losses of the code of x = G(z); none without an encoder."""
         c = self.config
         if not self.has_encoder:
             return {}
-        code = self.code(x, features)
+        code = self.code(x)
         losses = {"z_c": c.beta_c * F.cross_entropy(code[:, -c.n_clusters :], cluster)}
         if c.variant == "clustergan":
             losses["z_n"] = c.beta_n * F.mse_loss(code[:, : c.latent], z[:, : c.latent])

@@ -33,8 +33,8 @@ def build_resnets(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discrim
 
 
 def build_small(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discriminator, Encoder]:
-    """The same for images of the data's own shape: DCGAN's, with batch norm in the discriminator as well, or
-    fully connected ones, with spectral norm there. z enters at the input, y by the generator's batch norm.
+    """The same for images of the data's own shape: DCGAN's, with batch norm in all, or fully connected ones,
+    with spectral norm in the discriminator. z enters at the input, y by the generator's batch norm.
     """
     c = config
     channels = c.channels if c.networks == "dcgan" else ()
@@ -42,7 +42,7 @@ def build_small(config: Any, shape: Sequence[int]) -> tuple[nn.Module, Discrimin
         gan.trunk(shape, c.hidden, channels, "batch" if channels else "spectral"),
         nn.Linear(c.hidden[-1], 1),
     )
-    own = trunk if c.share_trunk else gan.trunk(shape, c.hidden, channels)
+    own = trunk if c.share_trunk else gan.trunk(shape, c.hidden, channels, "batch" if channels else "none")
     layers = gan.generator(
         c.latent, shape, c.hidden, channels, lambda n, kind: resnet.class_norm(c.n_clusters, n, kind)
     )

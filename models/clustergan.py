@@ -17,6 +17,7 @@ from benchmark.api import (
     ModelConfig,
     Stage,
     as_float,
+    batches_per_epoch,
     draw_seed,
     hard_assignment,
 )
@@ -24,11 +25,13 @@ from benchmark.plots import image_sheet
 
 from ._adversarial import AdversarialLoss
 from ._decoding import LOSSES, Decoded, decode, once_in_a_row
+from ._gan_networks import set_standing_statistics, some_batches
 from ._kmeans_rule import kmeans_centres, nearest
 from ._latent_gan import LatentGAN
 
 KMEANS_POINTS = 10_000  # at most so many training points have k-means fitted to their codes ...
 DECODED_POINTS = 500  # ... or to their decoded latents
+STANDING_PASSES = 16  # batches over which the statistics of batch normalisation are averaged
 DIAGNOSED = 1000  # training points that `diagnose` looks at, of which ...
 DIAGNOSED_BY_DECODING = 100  # ... so many are reconstructed
 
@@ -78,12 +81,14 @@ class ClusterGAN(LatentGAN):
     - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous
       code.
 
-    The budgets below the paper's widen z_n to sigma = 0.2 and take fewer, larger steps; for digits they
-    change the recipe:
-    - Fully connected networks, spectral norm in the critic and the hinge loss in place of the gradient
-      penalty.
-    - One update of all networks at once, with the same generated images, in place of five of the critic and
-      one of the others: images are generated, judged and encoded once for all losses.
+    The budgets below the paper's change the recipe of images, towards InfoGAN's:
+    - One critic step, the non-saturating loss, larger rates; batch norm in the critic and the encoder, with
+      standing statistics of training images: in training, real and generated ones each have those of their
+      batch.
+    - z_n ~ N(0, 0.25 I), so that it has a share of the image from the beginning, and small weights of its
+      error and of the cross-entropy.
+    - Small networks; for digits fully connected ones.
+    For vectors they widen z_n to sigma = 0.2 and take fewer, larger steps.
     """
 
     name = "clustergan"
@@ -106,13 +111,12 @@ class ClusterGAN(LatentGAN):
         channels: tuple[int, ...] = (64, 128)
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         batch_norm: bool = True  # in the generator
-        # of the critic's weights, which takes the penalty's place
-        critic_norm: Literal["none", "spectral"] = "none"
-        # one update of all networks on the same images, in place of one after the other
-        simultaneous: bool = False
+        # "batch": in the critic and the encoder, which the gradient penalty rules out
+        critic_norm: Literal["none", "batch"] = "none"
         critic_steps: int = 5  # critic updates per update of generator and encoder
         batch_size: int = 64  # points per update
         steps: int = 500_000  # updates of generator and encoder
+        epochs_at_most: int | None = None  # fewer steps if they are more than so many passes over the data
         lr: float = 1e-4  # of generator's and encoder's Adam
         critic_lr: float = 1e-4  # of the critic's
         beta2: float = 0.9  # of both; the first beta is 0.5
@@ -133,9 +137,9 @@ class ClusterGAN(LatentGAN):
                 )
             if min(self.decode_lr, self.decode_box, 1.0 if self.sigma is None else self.sigma) <= 0:
                 raise ValueError("sigma, decode_lr and decode_box must be positive")
-            if self.simultaneous and (self.loss == "wgan-gp" or self.critic_steps > 1):
+            if self.critic_norm == "batch" and self.loss == "wgan-gp":
                 raise ValueError(
-                    "simultaneous updates are for critic_steps=1 and loss=hinge or nonsaturating"
+                    "critic_norm=batch is for loss=hinge or nonsaturating: the gradient penalty is per sample"
                 )
 
     presets = {
@@ -147,8 +151,30 @@ class ClusterGAN(LatentGAN):
         "tenx73k": {"hidden": (256, 256), "batch_norm": False, "steps": 100_000},
         "vector": {"latent": 5, "hidden": (256, 256)},
     }
-    _short = {
+    _dcgan = {
+        "loss": "nonsaturating",
+        "critic_norm": "batch",
+        "critic_steps": 1,
+        "latent": 30,
+        "sigma": 0.5,
+        "beta_n": 0.5,
+        "beta_c": 1.0,
+        "lr": 2e-3,
+        "critic_lr": 5e-4,
+        "beta2": 0.999,
+        "epochs_at_most": 200,
+    }
+    _mlp = {
+        **_dcgan,
+        "epochs_at_most": None,
         "latent": 10,
+        "channels": (),
+        "hidden": (256, 256),
+        "decode": True,
+        "decode_steps": 60,
+        "decode_lr": 0.02,
+    }
+    _vector = {
         "sigma": 0.2,
         "critic_steps": 2,
         "lr": 1e-3,
@@ -156,27 +182,15 @@ class ClusterGAN(LatentGAN):
         "decode_steps": 60,
         "decode_lr": 0.02,
     }
-    _mlp = {
-        **_short,
-        "simultaneous": True,
-        "critic_steps": 1,
-        "channels": (),
-        "hidden": (256, 256),
-        "loss": "hinge",
-        "critic_norm": "spectral",
-        "lr": 5e-4,
-        "critic_lr": 5e-4,
-        "decode": True,
-    }
     hour = {
-        "digits": {**_mlp, "steps": 40_000},
-        "image": {**_short, "channels": (32, 64), "hidden": (512,), "steps": 7000},
+        "digits": {**_mlp, "steps": 20_000},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "steps": 12_000},
         "vector": {"steps": 75_000},
     }
     quick = {
-        "digits": {**_mlp, "steps": 9000},
-        "image": {**_short, "channels": (16, 32), "hidden": (256,), "steps": 2000},
-        "vector": {k: v for k, v in _short.items() if k != "latent"} | {"steps": 2000},
+        "digits": {**_mlp, "steps": 4000},
+        "image": {**_dcgan, "channels": (16, 32), "hidden": (256,), "steps": 4500},
+        "vector": {**_vector, "steps": 2000},
     }
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
 
@@ -198,9 +212,18 @@ class ClusterGAN(LatentGAN):
 
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
-        points, step = c.critic_steps * c.batch_size, self.simultaneous_step if c.simultaneous else self.step
-        yield Stage("train", step, c.steps, points)
+        points = c.critic_steps * c.batch_size
+        passes = c.steps if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
+        yield Stage("train", self.step, min(c.steps, passes), points)
+        if c.critic_norm == "batch":
+            yield Action("standing statistics", lambda: self.set_standing_statistics(x))
         yield Action("kmeans", lambda: self.fit_kmeans(x))
+
+    def set_standing_statistics(self, x: Tensor) -> None:
+        """Of the critic and the encoder, on training images x: what they will be used on."""
+        for network in (self.critic_trunk, *([self.encoder] if self.config.variant == "clustergan" else [])):
+            images = some_batches(x, self.config.batch_size, STANDING_PASSES)
+            set_standing_statistics(network, ((part,) for part in images))
 
     @torch.no_grad()
     def fit_kmeans(self, x: Tensor) -> None:

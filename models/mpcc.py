@@ -65,10 +65,9 @@ class MPCC(ClusteringModel):
     - The last iterate is evaluated.
 
     The budgets below the paper's keep the prior and the losses, and change the recipe:
-    - Small DCGAN networks (dcgan), the generator's and the discriminator's with batch norm, z at the input
-      and y by the generator's batch norms, and the non-saturating loss. The encoder is a linear layer on the
-      discriminator's trunk, with standing statistics of training images: in training, real and generated ones
-      each have those of their batch.
+    - Small DCGAN networks (dcgan), all with batch norm, z at the input and y by the generator's batch norms,
+      and the non-saturating loss. The encoder is a network of its own, with standing statistics of training
+      images: in training it has those of the generated batch.
     - digits: fully connected networks (mlp), with spectral norm in the discriminator and an encoder of their
       own.
     - One discriminator step, higher rates, and in dcgan loss II's latent part is divided by J, not by an
@@ -152,8 +151,8 @@ class MPCC(ClusteringModel):
     _small = {
         "d_steps": 1,
         "batch_size": 64,
+        "share_trunk": False,
         "prior_lr": 2e-3,
-        "e_lr": 1e-3,
         "ema_decay": 0.99,
         "ema_start": 100,
     }
@@ -165,27 +164,29 @@ class MPCC(ClusteringModel):
         "latent_per": "latent",
         "delivery": "embedding",
         "e_steps": 1,
-        "lr": 1e-3,
+        "lr": 2e-3,
+        "d_lr": 5e-4,
+        "e_lr": 2e-3,
         "beta1": 0.5,
-        "epochs_at_most": 125,
+        "epochs_at_most": 150,
     }
     _mlp = {
         **_small,
         "networks": "mlp",
         "hidden": (256, 256),
-        "share_trunk": False,
         "latent": 10,
         "e_steps": 2,
         "lr": 5e-4,
         "d_lr": 5e-4,
+        "e_lr": 1e-3,
     }
     hour = {
         "digits": {**_mlp, "iterations": 30_000},
-        "image": {**_dcgan, "channels": (64, 128), "hidden": (1024,), "iterations": 9000},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "iterations": 12_000},
     }
     quick = {
         "digits": {**_mlp, "iterations": 6500},
-        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "iterations": 3000},
+        "image": {**_dcgan, "channels": (16, 32), "hidden": (256,), "iterations": 4000},
     }
     smoke = {
         "*": {
@@ -300,8 +301,8 @@ class MPCC(ClusteringModel):
         self.iteration += 1
 
     def set_standing_statistics(self, x: Tensor) -> None:
-        """Of the generators on latents, and of a trunk with batch norm on training images x: what it will be
-        used on.
+        """Of the generators on latents, and of an encoder with batch norm on training images x: what it will
+        be used on.
         """
         c = self.config
         for network in (self.ema_generator, self.generator):
@@ -309,7 +310,7 @@ class MPCC(ClusteringModel):
                 network, (self.prior.sample(c.batch_size) for _ in range(c.standing_passes))
             )
         images = some_batches(x, c.batch_size, c.standing_passes)
-        set_standing_statistics(self.discriminator.trunk, ((self.resize(part),) for part in images))
+        set_standing_statistics(self.encoder.trunk, ((self.resize(part),) for part in images))
 
     def log_posterior(self, z: Tensor) -> Tensor:
         """(B, K) log q(y | z)."""

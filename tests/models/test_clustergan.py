@@ -28,7 +28,7 @@ SMALL = {
     "lr": 1e-3,
     "critic_lr": 1e-3,
 }
-SIMULTANEOUS = {"loss": "nonsaturating", "critic_steps": 1, "simultaneous": True}
+BATCH_NORM = {"loss": "nonsaturating", "critic_norm": "batch"}
 
 
 def make(spec=SPEC, **overrides):
@@ -113,59 +113,39 @@ def test_each_step_changes_its_own_networks_alone(variant, loss):
     )
 
 
-@pytest.mark.parametrize("small", [{"variant": "infogan"}, {"critic_norm": "spectral"}])
-def test_a_simultaneous_update_is_the_sum_of_those_of_its_losses(small):
-    """The generator's losses train G, and E or its head; the critic's D and a trunk that it shares. By copies
-    of the model.
-    """
-    model = make(**SIMULTANEOUS, **small)
-    adversary, inverse, x = copy.deepcopy(model), copy.deepcopy(model), points(40)
-    torch.manual_seed(3)
-    losses = model.simultaneous_step(x)
-    torch.manual_seed(3)
-    z, cluster = adversary.sample_prior(40)
-    fake = adversary.generator(z)
-    codes = adversary.code_losses(fake, z, cluster)
-    # a second pass would be a second power iteration, so that the loss is computed with the other copy's
-    # networks
-    images = fake.detach().requires_grad_()
-    on_generated, on_data = inverse.critic(torch.cat([images, x])).chunk(2)
-    g = _latent_gan.generator_loss(on_generated, "nonsaturating")
-    d = _latent_gan.critic_loss(on_data, on_generated, "nonsaturating")
-    again = inverse.code_losses(images.detach(), z, cluster)
-    expected = {"critic": d, "generator": g, **codes}
-    assert set(losses) == set(expected)
-    for name in losses:
-        torch.testing.assert_close(losses[name], expected[name], msg=name)
-    (pull,) = torch.autograd.grad(g, images, retain_graph=True)
-    torch.autograd.backward([fake, *codes.values()], [pull, *[None] * len(codes)])
-    (d + sum(again.values())).backward()
-    for (name, p), a, b in zip(
-        model.named_parameters(), adversary.parameters(), inverse.parameters(), strict=True
-    ):
-        right = a.grad if name.split(".")[0] == "generator" else b.grad
-        assert right.abs().sum() > 0 or "bias" in name, name
-        torch.testing.assert_close(p.grad, right, rtol=1e-4, atol=1e-6, msg=name)
+def test_batch_norm_takes_statistics_of_data_and_of_generated_points_apart(double):
+    """The critic's loss is that of two networks which each see one kind."""
+    model = make(**BATCH_NORM)
+    before, x = copy.deepcopy(model), points(40).double()
+    torch.manual_seed(5)
+    loss = model.critic_step(x)["critic"].item()
+    torch.manual_seed(5)
+    generated = before.generator(before.sample_prior(40)[0]).detach()
+    on_generated, on_data = (before.critic(part).detach().numpy() for part in (generated, x))
+    assert loss == pytest.approx(np.log1p(np.exp(-on_data)).mean() + np.log1p(np.exp(on_generated)).mean())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_simultaneous_update_changes_every_network(variant):
-    model = make(**SIMULTANEOUS, variant=variant)
-    heads = {"clustergan": {"encoder"}, "infogan": {"code_head"}}.get(variant, set())
-    found = parts_changed_by(model, lambda: model.simultaneous_step(points(40)))
-    assert found == {"generator", "critic_trunk", "critic_head"} | heads
+def test_standing_statistics_are_those_of_training_points(variant):
+    """Of every part that looks at data: its first batch norm then sees zero mean on them."""
+    model = make(**BATCH_NORM, variant=variant, batch_size=50, hidden="16,16")
+    x = points(800)
+    next(item for item in model.stages(x) if item.name == "standing statistics").run()
+    for trunk in (model.critic_trunk, *([model.encoder[0]] if variant == "clustergan" else [])):
+        norm = next(i for i, layer in enumerate(trunk) if isinstance(layer, nn.BatchNorm1d))
+        with torch.no_grad():
+            features = trunk[:norm](x)
+        torch.testing.assert_close(trunk[norm].running_mean, features.mean(dim=0), rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ({"simultaneous": True, "critic_steps": 1}, "loss=hinge or nonsaturating"),
-        ({"simultaneous": True, "loss": "hinge"}, "critic_steps=1"),
-    ],
-)
-def test_settings_that_exclude_each_other(override, message):
-    with pytest.raises(UserError, match=message):
-        make(**override)
+def test_batch_norm_in_the_critic_excludes_the_gradient_penalty():
+    with pytest.raises(UserError, match="critic_norm=batch is for loss=hinge or nonsaturating"):
+        make(critic_norm="batch")
+
+
+def test_a_small_data_set_has_fewer_steps():
+    model = make(steps=1000, epochs_at_most=2, critic_steps=1, batch_size=50)
+    assert next(iter(model.stages(points(200)))).steps == 8
 
 
 @pytest.mark.parametrize(("points_given", "critic_steps"), [(200, 5), (203, 5), (64, 1), (3, 5)])
