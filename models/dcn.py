@@ -21,10 +21,10 @@ class DCN(AeKMeans):
         min over encoder f, decoder g, centres M, assignments s:
             sum_i [ l(g(f(x_i)), x_i) + lambda / 2 |f(x_i) - M s_i|^2 ]                             equation 4
 
-    After `ae_kmeans`, each step does three things in turn, as algorithm 1: a gradient step on autoencoder with M
-    and s held; s_i = the nearest centre, for the points of the batch; and for each of these points a step of its
-    centre towards its code, of length 1 / c_k, c_k being the points that the centre has seen (equation 8). Those
-    steps together are a running mean, which is what is computed.
+    After `ae_kmeans`, each step does three things in turn, as algorithm 1: a gradient step of the autoencoder
+    with M and s held; s_i = the nearest centre, for the points of the batch; and for each of these points a
+    step of its centre towards its code, of length 1 / c_k, where c_k counts the points that the centre has
+    seen (equation 8). Those steps together make a running mean, which is what is computed.
 
     Deviations:
     - The autoencoder is trained end to end, not layer by layer with noise, has no batch normalisation, and
@@ -103,7 +103,8 @@ class DCN(AeKMeans):
 def running_means(centres: Tensor, counts: Tensor, z: Tensor, clusters: Tensor) -> tuple[Tensor, Tensor]:
     """Centres (K, J) and counts (K,) after the points z (B, J) of these clusters (B,), one after the other.
 
-    Each adds 1 to c_k of its cluster and moves m_k by (z - m_k) / c_k, equation 8: (c_k m_k + sum of z) / (c_k + n).
+    Each adds 1 to c_k of its cluster and moves m_k by (z - m_k) / c_k, equation 8; n of them make
+    (c_k m_k + sum of z) / (c_k + n).
     """
     member = hard_assignment(clusters, len(centres)).exp().to(z)  # (B, K)
     after = counts + member.sum(dim=0)

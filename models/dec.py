@@ -27,8 +27,7 @@ class DEC(AeKMeans):
     Deviations:
     - The autoencoder is trained end to end with Adam, on the cross-entropy of images, instead of layer by
       layer with dropout and then together, on squared errors.
-    - The first target is computed from the centres of k-means, as in the released code; P's steps are those of
-      IDEC's paper, 140 on MNIST, since DEC's does not state them.
+    - P is computed anew every 140 steps, as in IDEC's paper on MNIST, since DEC's does not say when.
     - `scale`: codes are multiplied such that their mean squared distance to the centres of k-means is this;
       the decoder's first layer is divided alike, so the autoencoder stays what it was. Student's t has a
       length of its own, 1, and an autoencoder's codes have any. Off in the paper's presets.
@@ -39,7 +38,7 @@ class DEC(AeKMeans):
     @dataclass(frozen=True)
     class Config(AeKMeans.Config):
         restarts: int = 20  # of k-means
-        scale: float = 0.0  # mean squared distance of codes to their centres when clustering begins; 0: as it is
+        scale: float = 0.0  # mean squared distance of codes to the centres of k-means; 0: as it comes
         cluster_steps: int = 20_000  # of clustering at most
         cluster_lr: float = 0.01  # of its SGD with momentum 0.9
         target_steps: int = 140  # after which the target P is computed anew
@@ -97,7 +96,7 @@ class DEC(AeKMeans):
             factor = (self.config.scale / squares.mean()).sqrt()
             for values in (*self.encoder[-1].parameters(), self.centres):
                 values.mul_(factor)
-            self.decoder[0].weight.div_(factor)
+            next(self.decoder.parameters()).div_(factor)
 
     @torch.no_grad()
     def has_settled(self, x: Tensor) -> bool:
@@ -142,7 +141,7 @@ def log_student_t(z: Tensor, centres: Tensor) -> Tensor:
 
 
 def target_distribution(q: Tensor) -> Tensor:
-    """(N, K) p_ij of all points' q (N, K): squared, divided by the clusters' sizes, normalised, equation 3."""
+    """(N, K) p_ij of all points' q (N, K): squared, over the clusters' sizes, normalised, equation 3."""
     weight = q.square() / q.sum(dim=0)
     return weight / weight.sum(dim=1, keepdim=True)
 

@@ -10,7 +10,7 @@ from .dec import DEC, kl_divergence, log_student_t
 
 
 class IDEC(DEC):
-    """DEC that keeps its decoder: L = L_r + gamma KL(P || Q), equation 6, so that codes still tell the points apart.
+    """DEC that trains its decoder too, so that codes still tell points apart: L = L_r + gamma KL(P || Q).
 
     L_r is the mean squared error over a point's values, as in the released code; the paper's equation 7 sums.
     Beyond that and DEC's deviations: Adam, the paper's choice for MNIST, serves every data set.
