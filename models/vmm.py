@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from scipy.special import multigammaln
 from torch import Tensor, nn
 
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float
@@ -175,8 +176,10 @@ class VMM(ClusteringModel):
     def components(self) -> tuple[Tensor, Tensor]:
         """(K, J) means m(u_k), and (K, J, J) lower triangular factors of P_k^-1 + S(u_k)."""
         m, t = self.posterior(self.u)
-        covariances = torch.cholesky_inverse(self.triangle(self.raw_precision)) + t @ t.transpose(1, 2)
-        return m, torch.linalg.cholesky(covariances)
+        factor = self.triangle(self.raw_precision)
+        inverse = torch.linalg.solve_triangular(factor, torch.eye(len(m[0]), device=m.device), upper=False)
+        covariances = inverse.transpose(1, 2) @ inverse + t @ t.transpose(1, 2)
+        return m, torch.linalg.cholesky_ex(covariances).L  # unlike `cholesky`, does not wait for the device
 
     def log_assign(self, x: Tensor) -> Tensor:
         """log q(k | z) at the mean z of q(z | x), over the clusters that were found."""
@@ -270,6 +273,5 @@ def log_wishart(factor: Tensor) -> Tensor:
     k, j = factor.shape[:2]
     df, scale = j + 2, k ** (2 / j) / (j + 2)
     traces = factor.square().sum(dim=(1, 2))
-    log_gamma = torch.special.multigammaln(torch.tensor(df / 2), j).item()
-    constant = 0.5 * df * j * math.log(2 * scale) + log_gamma
+    constant = 0.5 * df * j * math.log(2 * scale) + float(multigammaln(df / 2, j))
     return log_det(factor) * (df - j - 1) - 0.5 * traces / scale - constant
