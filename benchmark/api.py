@@ -211,8 +211,8 @@ class ClusteringModel(nn.Module, ABC):
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters that the trained model assigns to and samples from. That of the config, unless
-        the model finds it itself: then it is read from a buffer, and the config's is where the search begins.
+        """Number of clusters that the trained model assigns to and samples from: that of the config, unless a
+        model finds it itself and overrides this; then it is read from a buffer.
         """
         return int(self.config.n_clusters)
 
