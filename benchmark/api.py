@@ -19,6 +19,7 @@ A **data set** is one file with one class, a `Dataset`. docs/adding-a-model.md a
 walk through both. Models never see labels: these are used for scoring only, after training.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,19 +98,30 @@ class Stage:
     Attributes:
         name: shown in the progress bar and the record; curves and seconds are stored under it.
         step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns
-            its losses as scalar tensors. On CUDA it is replayed as one CUDA graph (docs/gpu.md): static
-            shapes, no `.item()`, no branch on a tensor's value, random numbers drawn on the device from the
-            default generator, and no Python number that changes from step to step (make it a buffer).
-        steps: number of minibatches.
+            its losses as scalar tensors. A step with a second parameter named `index` is given the batch's
+            rows of the training points too, (B,) int64. On CUDA it is replayed as one CUDA graph
+            (docs/gpu.md): static shapes, no `.item()`, no branch on a tensor's value, random numbers drawn on
+            the device from the default generator, and no Python number that changes from step to step (make
+            it a buffer).
+        steps: number of minibatches, at most.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
+        until: asked every `check_steps` steps, in evaluation mode; true ends the stage. It may compute on all
+            points and write buffers, e.g. new targets. Where both are due, `each_epoch` comes first.
+        check_steps: 0 for those of a pass over the data.
     """
 
     name: str
-    step: Callable[[Tensor], dict[str, Tensor]]
+    step: Callable[..., dict[str, Tensor]]
     steps: int
     batch_size: int
     each_epoch: Callable[[], object] | None = None
+    until: Callable[[], bool] | None = None
+    check_steps: int = 0
+
+    @property
+    def takes_index(self) -> bool:
+        return "index" in inspect.signature(self.step).parameters
 
 
 @dataclass(frozen=True)
@@ -128,9 +140,10 @@ class ClusteringModel(nn.Module, ABC):
     Attributes: `data` and `config`, as given to `__init__`, which a subclass calls first:
     super().__init__(data, config).
 
-    Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it.
+    Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it;
+    one that only training needs, such as a target for every point, is a buffer with `persistent=False`.
     Optimisers, learning-rate schedulers and GradScalers are attributes set in `__init__`, of the model or of
-    a module in it, alone or in lists, tuples and dictionaries; the Trainer finds them there for its
+    a module in it, alone or in lists, tuples and dictionaries; the Trainer finds all these there for its
     checkpoints.
 
     Class attributes:
@@ -181,7 +194,7 @@ class ClusteringModel(nn.Module, ABC):
     @abstractmethod
     def log_assign(self, x: Tensor) -> Tensor:
         """(B, K) log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard
-        assignments.
+        assignments. K is `n_clusters`.
         """
 
     def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
@@ -195,6 +208,13 @@ class ClusteringModel(nn.Module, ABC):
     def assign(self, x: Tensor) -> Tensor:
         """(N, K') log-probabilities of all stored points by the first rule."""
         return next(iter(self.assignments().values()))(x)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that the trained model assigns to and samples from: that of the config, unless a
+        model finds it itself and overrides this; then it is read from a buffer.
+        """
+        return int(self.config.n_clusters)
 
     @property
     def device(self) -> torch.device:
@@ -240,8 +260,11 @@ class ClusteringModel(nn.Module, ABC):
         return torch.cat([function(as_float(part)) for part in x.split(batch_size)])
 
     def training_state(self) -> dict[str, Any]:
-        """State of the optimisers, schedulers and scalers found among the attributes, by attribute name."""
-        return {name: part.state_dict() for name, part in self._training_parts().items()}
+        """State of the optimisers, schedulers and scalers found among the attributes, by attribute name, and
+        the buffers that `state_dict` leaves out.
+        """
+        parts = {name: part.state_dict() for name, part in self._training_parts().items()}
+        return parts | self._training_buffers()
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
         """Go on with a state of `training_state`.
@@ -249,17 +272,23 @@ class ClusteringModel(nn.Module, ABC):
         Raises:
             UserError: the model had other optimisers, schedulers and scalers then.
         """
-        parts = self._training_parts()
-        if differing := sorted(parts.keys() ^ state.keys()):
+        parts, buffers = self._training_parts(), self._training_buffers()
+        if differing := sorted({*parts, *buffers} ^ state.keys()):
             raise UserError(
                 f"the checkpoint of {self.name} and the model differ in {', '.join(differing)}: optimisers, "
-                "schedulers and GradScalers must be attributes from __init__ on"
+                "schedulers, GradScalers and buffers must be attributes from __init__ on"
             )
         for name, part in parts.items():
             part.load_state_dict(state[name])
+        for name, buffer in buffers.items():
+            buffer.copy_(state[name])
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         return [part for part in self._training_parts().values() if isinstance(part, torch.optim.Optimizer)]
+
+    def _training_buffers(self) -> dict[str, Tensor]:
+        kept = self.state_dict().keys()
+        return {name: buffer for name, buffer in self.named_buffers() if name not in kept}
 
     def _training_parts(self) -> dict[str, Any]:
         return {

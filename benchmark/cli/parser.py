@@ -236,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     tables.add_argument(
         "--paper",
         metavar="NAME",
-        help="a paper's numbers next to ours: clustergan, gmvae, kvaes, mpcc or vade",
+        help="a paper's numbers next to ours: clustergan, dcn, dec, gmvae, idec, kvaes, mpcc or vade",
     )
     tables.add_argument("--study", metavar="NAME", help="only the table of a named study")
     tables.set_defaults(command="tables:tables")

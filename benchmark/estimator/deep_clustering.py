@@ -195,7 +195,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         self._require("sample")
-        k = self.config_["n_clusters"]
+        k = self.model_.n_clusters
         if cluster is not None and not 0 <= cluster < k:
             raise ValueError(f"cluster is {cluster}, expected None or 0 to {k - 1}")
         with self._evaluating(self.seed_ if random_state is None else random_state):

@@ -5,7 +5,7 @@ warm-up is undone here: without that a captured run would differ from an eager o
 in either mode.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmark.api import ClusteringModel
 
-Step = Callable[[Tensor], dict[str, Tensor]]
+Step = Callable[..., dict[str, Tensor]]  # of a batch, or of a batch and its rows
 WARM_UP = 3  # steps before the capture, in which libraries choose algorithms and optimisers make their state
 
 
@@ -46,25 +46,29 @@ class CudaGraph:
         self._graph.replay()
 
 
-def capture_step(model: ClusteringModel, step: Step, batch: Tensor, graph: Graph) -> Step:
+def capture_step(model: ClusteringModel, step: Step, batch: Sequence[Tensor], graph: Graph) -> Step:
     """`step` as a replay of `graph`. Weights, buffers, optimisers and random state are afterwards as before.
+
+    Args:
+        batch: what the step is called with, once.
 
     Raises: whatever the step or the graph raises; everything is undone then too.
     """
     make_capturable(model)
-    undo = _undo(model, batch.device)
-    static = batch.clone()
+    undo = _undo(model, batch[0].device)
+    static = [part.clone() for part in batch]
     try:
         for _ in range(WARM_UP):
-            graph.warm_up(lambda: step(static))
+            graph.warm_up(lambda: step(*static))
         # Gradients must be made by the graph, in its own memory.
         model.zero_grad()
-        outputs = graph.capture(lambda: {name: value.detach() for name, value in step(static).items()})
+        outputs = graph.capture(lambda: {name: value.detach() for name, value in step(*static).items()})
     finally:
         undo()
 
-    def replay(batch: Tensor) -> dict[str, Tensor]:
-        static.copy_(batch)
+    def replay(*batch: Tensor) -> dict[str, Tensor]:
+        for part, new in zip(static, batch, strict=True):
+            part.copy_(new)
         graph.replay()
         return {name: value.clone() for name, value in outputs.items()}
 

@@ -127,7 +127,7 @@ def _sheet(model: ClusteringModel, x: Tensor, log_q: np.ndarray, clusters: list[
         last: [images(_least(cluster)) for cluster in clusters],
     }
     # A model may assign to other clusters than it samples.
-    if "sample" in model.abilities() and len(clusters) == model.config.n_clusters:
+    if "sample" in model.abilities() and len(clusters) == model.n_clusters:
         samples = [in_full_precision(model.sample(SAMPLES, cluster=k)) for k in range(len(clusters))]
         blocks["samples"] = [part.cpu().numpy() for part in samples]
     return plots.cluster_sheet(blocks, names)

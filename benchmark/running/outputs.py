@@ -109,9 +109,9 @@ def _pictures(
     if curves:
         plots.save(plots.curves([curves]), folder, "curves")
     if "sample" in model.abilities() and model.data.kind == "image":
-        k = model.config.n_clusters
-        rows = [in_full_precision(model.sample(SAMPLES_PER_CLUSTER, cluster=i)) for i in range(k)]
-        plots.save(plots.image_sheet(rows, [_row_name(i, shares) for i in range(k)]), folder, "samples")
+        clusters = range(model.n_clusters)
+        rows = [in_full_precision(model.sample(SAMPLES_PER_CLUSTER, cluster=i)) for i in clusters]
+        plots.save(plots.image_sheet(rows, [_row_name(i, shares) for i in clusters]), folder, "samples")
     if "reconstruct" in model.abilities() and model.data.kind == "image":
         points = as_float(x[torch.linspace(0, len(x) - 1, 2 * RECONSTRUCTIONS).long()])
         pairs = [points, in_full_precision(model.reconstruct(points))]

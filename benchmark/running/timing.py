@@ -73,7 +73,7 @@ class Timing:
     Attributes:
         item: its name.
         batch_size: of a stage; 0: an action.
-        total: steps of the stage, or calls of the action, in a whole run on MNIST's training images.
+        total: steps of the stage at most, or calls of the action, in a whole run on MNIST's training images.
         mode: "eager", "graph", or "eager: why no graph" where one was wanted.
         seconds: of one step, or of the action on `Form.images` images.
         busy: share of the time in which the device worked: the GPU by nvidia-smi, of a CPU by its time.
@@ -215,10 +215,16 @@ def _run(
 ) -> Trainer:
     """Have a Trainer do nothing but this item."""
     trainer = Trainer(model, x, seed, stop=stop, graph=graph)
-    trainer.plan = [replace(item, steps=ENDLESS) if isinstance(item, Stage) else item]
+    trainer.plan = [_endless(item) if isinstance(item, Stage) else item]
     with suppress(Interrupted):
         trainer.run()
     return trainer
+
+
+def _endless(stage: Stage) -> Stage:
+    """The stage without its ends; what it asks in between takes its time all the same."""
+    until = stage.until
+    return replace(stage, steps=ENDLESS, until=until and (lambda: until() and False))
 
 
 def _time_stage(

@@ -3,14 +3,14 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmark.api import Action, ClusteringModel, Stage, as_float
+from benchmark.api import Action, ClusteringModel, Stage, as_float, batches_per_epoch
 from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.files import whole_file
 from benchmark.running.capture import Graph, Step, capture_step
@@ -62,7 +62,7 @@ class Trainer:
         self.seconds: dict[str, float] = defaultdict(float)
         self.cpu_seconds: dict[str, float] = defaultdict(float)
         self.plan = list(model.stages(x))
-        self._total = sum(_steps(item) for item in self.plan)
+        self._ended: dict[int, int] = {}  # {index of a stage that ended early: steps that it made}
         self._position = (0, 0)  # index into the plan, steps done there
         self._sums: dict[str, Tensor] = {}  # of the losses since they were last read
         self._count = 0
@@ -98,21 +98,27 @@ class Trainer:
         interval = max(1, sum(_steps(item) for item in self.plan if item.name == stage.name) // CURVE_POINTS)
         self.model.train()
         run_step: Step | None = None
-        for step, (batch, end_of_epoch) in enumerate(batches, start=self._position[1] + 1):
+        per_epoch = batches_per_epoch(self.x, stage.batch_size)
+        for step, batch in enumerate(batches, start=self._position[1] + 1):
             if self.stop():
                 self._account(stage)
                 self._save()
                 raise Interrupted(f"stopped in stage {stage.name} at step {step - 1} of {stage.steps}")
             run_step = run_step or self._prepared(stage, batch)
-            losses = run_step(batch)
+            losses = run_step(*batch)
             _check_losses(stage, losses)
             for name, value in losses.items():
                 self._sums[name] = self._sums.get(name, 0) + value.detach()
             self._count += 1
-            if end_of_epoch and stage.each_epoch is not None:
+            if step % per_epoch == 0 and stage.each_epoch is not None:
                 stage.each_epoch()
+            if stage.until is not None and step % (stage.check_steps or per_epoch) == 0:
+                self.model.eval()
+                if stage.until():
+                    self._ended[index] = step
+                self.model.train()
             self._position = (index, step)
-            if step % interval == 0 or step == stage.steps:
+            if step % interval == 0 or step == self._steps(index):
                 self._log(
                     index,
                     stage,
@@ -122,8 +128,10 @@ class Trainer:
                 self._sums, self._count = {}, 0
                 self._account(stage)
                 self._save_if_due()
+            if index in self._ended:
+                break
 
-    def _prepared(self, stage: Stage, batch: Tensor) -> Step:
+    def _prepared(self, stage: Stage, batch: Sequence[Tensor]) -> Step:
         """The stage's step, captured if that is wanted and can be done."""
         self.modes[stage.name] = "eager"
         if self.graph is None:
@@ -138,17 +146,19 @@ class Trainer:
         self.modes[stage.name] = "graph"
         return captured
 
-    def _batches(self, index: int, stage: Stage, first: int) -> Iterator[tuple[Tensor, bool]]:
-        """(float minibatch, whether it ends an epoch) for the steps from `first` on."""
+    def _batches(self, index: int, stage: Stage, first: int) -> Iterator[tuple[Tensor, ...]]:
+        """What the steps from `first` on are called with: a float minibatch, and its rows if they ask."""
         size = min(stage.batch_size, len(self.x))
-        per_epoch = len(self.x) // size
+        per_epoch, takes_index = batches_per_epoch(self.x, size), stage.takes_index
         generator = torch.Generator(self.x.device)
-        for step in range(first, stage.steps):
+        for step in range(first, self._steps(index)):
             epoch, i = divmod(step, per_epoch)
             if i == 0 or step == first:
                 generator.manual_seed(derive(self.seed, "order", index, epoch))
                 order = torch.randperm(len(self.x), generator=generator, device=self.x.device)
-            yield as_float(self.x[order[i * size : (i + 1) * size]]), i == per_epoch - 1
+            rows = order[i * size : (i + 1) * size]
+            batch = as_float(self.x[rows])
+            yield (batch, rows) if takes_index else (batch,)
 
     def _log(self, index: int, stage: Stage, step: int, losses: dict[str, float]) -> None:
         self.curves.append({"stage": stage.name, "step": self._done(index, step), **losses})
@@ -160,11 +170,16 @@ class Trainer:
                 )
 
     def _report(self, index: int, item: Stage | Action, step: int, losses: dict[str, float]) -> None:
-        self.report(item.name, step, _steps(item), self._done(index, step), self._total, losses)
+        done, total = self._done(index, step), self._done(len(self.plan), 0)
+        self.report(item.name, step, self._steps(index), done, total, losses)
 
     def _done(self, index: int, step: int) -> int:
         """Steps since the beginning of the training."""
-        return sum(_steps(before) for before in self.plan[:index]) + step
+        return sum(map(self._steps, range(index))) + step
+
+    def _steps(self, index: int) -> int:
+        """Steps of an item of the plan: those that it makes at most, until it has ended earlier."""
+        return self._ended.get(index, _steps(self.plan[index]))
 
     def _account(self, item: Stage | Action) -> None:
         if self.x.is_cuda:
@@ -186,6 +201,7 @@ class Trainer:
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state() if self.x.is_cuda else None,
             "position": self._position,
+            "ended": self._ended,
             "sums": self._sums,
             "count": self._count,
             "curves": self.curves,
@@ -204,6 +220,7 @@ class Trainer:
         if state["cuda_rng"] is not None and self.x.is_cuda:
             torch.cuda.set_rng_state(state["cuda_rng"].cpu())
         self._position = (state["position"][0], state["position"][1])
+        self._ended = state.get("ended", {})  # older checkpoints have none
         self._sums, self._count = state["sums"], state["count"]
         self.curves = state["curves"]
         self.seconds = defaultdict(float, state["seconds"])

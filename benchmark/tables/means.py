@@ -13,7 +13,14 @@ from benchmark.records.select import clocks, groups, newest_per_config, row_name
 from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import FidColumn, fid_columns, gaps, reference_rows
-from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules, what_is_timed
+from benchmark.tables.notes import (
+    collapsed_runs,
+    found_clusters,
+    mixed_versions,
+    partly_labelled,
+    shown_rules,
+    what_is_timed,
+)
 from benchmark.tables.table import DASH, Table, Value
 
 NONE = pd.Series(dtype=float)
@@ -83,6 +90,7 @@ def _one_table(
         *what_is_timed(records, names),
         *partly_labelled(records),
         *shown_rules(records, names),
+        *found_clusters(records, names),
         *sorted({data["caveat"] for r in records if (data := r.get("data", {})).get("caveat")}),
         *(fid.note() for fid in fids),
         *gaps(records, names),

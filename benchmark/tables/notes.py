@@ -5,7 +5,7 @@ Imports no torch.
 from collections.abc import Iterable, Mapping
 
 from benchmark.records.run import Record
-from benchmark.records.select import clocks, compared_split, rules_on
+from benchmark.records.select import clocks, compared_metrics, compared_split, rules_on
 from benchmark.records.signs import signs_of_collapse
 
 
@@ -52,6 +52,20 @@ def shown_rules(records: Iterable[Record], names: Mapping[str, str]) -> list[str
         f"{name}: by its assignment rule {found[0]}; the records have {', '.join(found[1:])} too"
         for name, found in sorted(rules.items())
         if len(found) > 1
+    ]
+
+
+def found_clusters(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
+    """A note for every row whose model found the number of clusters itself: how many, seed by seed."""
+    rows: dict[str, dict[int, tuple[int, int]]] = {}  # {name: {seed: (clusters found, K of the config)}}
+    for record in records:
+        if sizes := compared_metrics(record).get("cluster_sizes"):
+            found = (len(sizes), record["key"]["config"]["n_clusters"])
+            rows.setdefault(names[record["digest"]], {})[record["seed"]] = found
+    return [
+        f"{name}: found the number of clusters itself: {', '.join(str(found[s][0]) for s in sorted(found))}"
+        for name, found in sorted(rows.items())
+        if any(n != k for n, k in found.values())
     ]
 
 

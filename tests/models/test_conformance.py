@@ -89,7 +89,7 @@ def test_assignments_are_distributions_over_the_clusters(trained, model_class, k
     assert rules
     for name, assign in rules.items():
         log_q = assign(x)
-        assert log_q.shape == (len(x), K), name
+        assert log_q.shape == (len(x), model.n_clusters), name
         assert not log_q.isnan().any(), name
         torch.testing.assert_close(log_q.exp().sum(dim=1), torch.ones(len(x)), rtol=1e-4, atol=1e-4, msg=name)
 
@@ -165,7 +165,7 @@ def test_the_abilities_that_it_has(trained, model_class, kind):
                 _check_points(model.reconstruct(x[:7]), 7, spec)
             else:
                 _check_points(model.sample(6), 6, spec)
-                _check_points(model.sample(5, cluster=K - 1), 5, spec)
+                _check_points(model.sample(5, cluster=model.n_clusters - 1), 5, spec)
 
 
 def test_the_abilities_that_it_has_not(trained, model_class, kind):
@@ -223,10 +223,12 @@ def test_no_step_and_no_use_of_it_makes_tensors_elsewhere_or_waits_for_the_devic
     steps = {}
     for item in model.stages(x):
         if hasattr(item, "step"):
-            steps.setdefault((item.name, item.batch_size), item.step)
+            steps.setdefault((item.name, item.batch_size), item)
     model.train()
-    for (name, size), step in steps.items():
-        losses = _on_device(f"the step of stage {name}", partial(step, x[:size]))
+    for (name, size), stage in steps.items():
+        rows = torch.arange(len(x[:size]), device="meta")
+        batch = (x[:size], rows) if stage.takes_index else (x[:size],)
+        losses = _on_device(f"the step of stage {name}", partial(stage.step, *batch))
         for loss in losses.values():
             assert loss.device.type == "meta"
             assert loss.shape == ()

@@ -52,6 +52,9 @@ def test_a_paper_needs_each_of_its_settings_once():
         "kvaes": ("neutral", 5),
         "gmvae": ("neutral", 5),
         "vade": ("pooled", 5),
+        "dec": ("pooled", 10),
+        "idec": ("pooled", 5),
+        "dcn": ("pooled", 10),
     }
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
 

@@ -84,7 +84,7 @@ def test_a_capture_leaves_weights_statistics_optimiser_and_random_state_as_they_
     before = {k: v.clone() for k, v in model.state_dict().items()}
     moments = [v.clone() for s in model.optimizer.state.values() for v in s.values()]
     rng = torch.get_rng_state()
-    capture_step(model, model.step, X[:5], RecordedGraph())
+    capture_step(model, model.step, [X[:5]], RecordedGraph())
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     after = [v for s in model.optimizer.state.values() for v in s.values()]
     assert all(torch.equal(a, b) for a, b in zip(moments, after, strict=True))
@@ -93,7 +93,7 @@ def test_a_capture_leaves_weights_statistics_optimiser_and_random_state_as_they_
 
 def test_losses_are_copies_and_the_batch_is_copied_in():
     model = Model()
-    step = capture_step(model, model.step, X[:5], RecordedGraph())
+    step = capture_step(model, model.step, [X[:5]], RecordedGraph())
     batch = X[5:10].clone()
     first = step(batch)
     kept = first["loss"].clone()
@@ -101,6 +101,27 @@ def test_losses_are_copies_and_the_batch_is_copied_in():
     assert torch.equal(first["loss"], kept)
     assert (first["first"], second["first"]) == (X[5, 0], X[10, 0])
     assert torch.equal(batch, X[5:10])
+
+
+class Indexed(Model):
+    """Looks a target up for every point, and moves it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("targets", torch.linspace(0, 1, len(X)), persistent=False)
+
+    def step(self, x, index):
+        losses = super().step(x + self.targets[index, None])
+        self.targets[index] += losses["loss"].detach()
+        return losses
+
+
+def test_rows_of_the_points_reach_replayed_steps():
+    eager, _ = train(model=Indexed())
+    captured, trainer = train(RecordedGraph, Indexed())
+    assert trainer.modes == {"first": "graph", "second": "graph"}
+    assert_close(eager, captured)
+    torch.testing.assert_close(eager.targets, captured.targets, rtol=1e-4, atol=1e-6)
 
 
 def test_a_step_that_waits_for_the_device_is_made_eagerly_with_the_reason(caplog):

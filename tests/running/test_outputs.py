@@ -1,6 +1,7 @@
 """Files that a run leaves beside its record."""
 
 import csv
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +34,24 @@ def test_assignments_curves_embedding_and_pictures(tmp_path):
     for name in ("clusters", "curves", "embedding", "samples", "reconstructions"):
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
         assert (tmp_path / f"{name}.pdf").is_file()
+
+
+def test_a_model_that_finds_its_number_of_clusters_is_shown_with_those(tmp_path):
+    cls = Registry().model("kmeans")
+
+    class Finds(cls):
+        n_clusters = property(lambda self: 5)
+        drawn: ClassVar[list[int]] = []
+
+        def sample(self, n, cluster=None):
+            self.drawn.append(cluster)
+            return torch.rand(n, 1, 8, 8)
+
+    model = Finds(SPEC, resolve(cls, SPEC, 3, "smoke", {}))
+    log_q = np.log(np.eye(5)[np.arange(60) % 5] + 1e-9)
+    outputs.write(tmp_path, model, torch.rand(60, 1, 8, 8), {"all": log_q}, [], seed=0)
+    assert sorted(model.drawn) == sorted([*range(5)] * 2)  # for samples.png and clusters.png
+    assert len((tmp_path / "clusters.csv").read_text().splitlines()) == 6
 
 
 def test_a_baseline_leaves_assignments_and_what_its_clusters_are(tmp_path):

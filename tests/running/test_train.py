@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -180,6 +180,83 @@ def test_reports_tell_stage_and_overall_progress():
     assert reports[0] == ("first", 1, 12, 1, 21)
     assert ("between", 0, 0, 12, 21) in reports
     assert reports[-1] == ("second", 9, 9, 21, 21)
+
+
+class Watched(Model):
+    """Its second stage keeps a loss for every point, which its steps look up, and ends once it is told to."""
+
+    def __init__(self, x=X, end=3):
+        super().__init__(x)
+        self.register_buffer("seen", torch.zeros(len(x)), persistent=False)
+        self.register_buffer("checks", torch.zeros((), dtype=torch.long), persistent=False)
+        self.end, self.checked = end, []
+
+    def stages(self, x):
+        first, between, _ = super().stages(x)
+        yield first
+        yield between
+        yield Stage("second", self.look_up, 9, 5, self.epoch, until=self.enough, check_steps=2)
+        yield Stage("third", self.step, steps=4, batch_size=5)
+
+    def look_up(self, x, index):
+        assert torch.equal(x, X[index])
+        self.seen[index] += 1
+        losses = self.step(x + self.seen[index, None])
+        return {"loss": losses["loss"]}
+
+    def enough(self):
+        self.checked.append((len(self.batches), self.training))
+        self.checks += 1
+        self.seen.mul_(0.5)
+        return bool(self.checks >= self.end)
+
+
+def test_a_stage_ends_early_and_the_steps_after_it_are_counted_from_there():
+    model, reports = Watched(), []
+    trainer = train(model, report=lambda *r: reports.append(r[:5]))
+    assert model.checked == [(14, False), (16, False), (18, False)]  # every 2 steps, in evaluation mode
+    assert len(model.batches) == 12 + 6 + 4
+    assert reports[-1] == ("third", 4, 4, 22, 22)
+    assert ("second", 6, 6, 18, 22) in reports
+    assert [row["step"] for row in trainer.curves] == list(range(1, 23))
+    assert model.epochs == 1
+
+
+def test_a_stage_that_is_never_told_to_end_makes_all_its_steps_and_asks_after_every_pass_by_default():
+    model = Watched(end=99)
+    plan = list(model.stages(X))
+    plan[2] = replace(plan[2], check_steps=0)
+    model.stages = lambda x: iter(plan)
+    train(model)
+    assert len(model.batches) == 12 + 9 + 4
+    assert model.checked == [(16, False), (20, False)]  # 23 points in batches of 5: four steps a pass
+
+
+@pytest.mark.parametrize("stop_after", [13, 16, 18, 20])
+def test_a_run_with_a_stage_that_ends_early_continues_to_exactly_the_same_end(tmp_path, stop_after):
+    whole = Watched()
+    expected = train(whole)
+    stopped, path = Watched(), tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(stopped, checkpoint=path, stop=lambda: len(stopped.batches) == stop_after)
+    assert set(stopped.state_dict()) == {"weight", "middle"}  # what only training needs is not in model.pt
+    resumed = Watched()
+    found = train(resumed, checkpoint=path)
+    assert torch.equal(resumed.weight, whole.weight)
+    assert torch.equal(resumed.seen, whole.seen)
+    assert found.curves == expected.curves
+
+
+def test_a_run_killed_right_after_a_stage_has_ended_early_does_not_go_on_in_it(tmp_path, monkeypatch):
+    killed, path = Watched(), tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(Trainer, "_save_if_due", lambda self: self._ended and (self._save(), kill()))
+    with pytest.raises(RuntimeError, match="kill"):
+        train(killed, checkpoint=path)
+    monkeypatch.undo()
+    whole, resumed = Watched(), Watched()
+    train(whole), train(resumed, checkpoint=path)
+    assert len(resumed.batches) == 4  # of the third stage
+    assert torch.equal(resumed.weight, whole.weight)
 
 
 def test_streams_are_independent_and_reproducible():

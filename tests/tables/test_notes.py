@@ -2,7 +2,13 @@
 
 from benchmark.records.select import row_names
 from benchmark.tables.means import build
-from benchmark.tables.notes import collapsed_runs, mixed_versions, partly_labelled, shown_rules
+from benchmark.tables.notes import (
+    collapsed_runs,
+    found_clusters,
+    mixed_versions,
+    partly_labelled,
+    shown_rules,
+)
 from tests.helpers import record, rows
 
 
@@ -26,6 +32,14 @@ def test_the_shown_rule_of_a_model_with_several_is_named():
     assert shown_rules([several, one], names) == [
         "a: by its assignment rule mean; the records have expected too"
     ]
+
+
+def test_the_number_of_clusters_that_a_model_found_is_shown_for_every_seed():
+    found = [record("a", seed=s, splits=("all",)) for s in (1, 0)] + [record("b", splits=("all",))]
+    for r, k in zip(found, (12, 10, 10), strict=True):
+        r["metrics"]["all"]["default"]["cluster_sizes"] = [100 // k] * k
+        r["key"]["config"]["n_clusters"] = 10
+    assert found_clusters(found, row_names(found)) == ["a: found the number of clusters itself: 10, 12"]
 
 
 def test_a_collapsed_run_has_a_mark_in_its_row_and_a_note():

@@ -214,7 +214,7 @@ def per_cluster(
     """
     assigned = model.assign(real.images.to(model.device)).argmax(dim=1).cpu()
     found: list[dict[str, Any]] = []
-    for k in range(model.config.n_clusters):
+    for k in range(model.n_clusters):
         images = real.images[assigned == k]
         value = None
         if (n := len(images)) > 1:

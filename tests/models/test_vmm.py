@@ -1,0 +1,119 @@
+"""VMM: every term of its two objectives against scipy in float64; its components become clusters."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import dirichlet, multivariate_normal, norm, wishart
+
+from benchmark import config
+from benchmark.api import DataSpec
+from benchmark.errors import UserError
+from benchmark.models import vmm
+from benchmark.running.train import Trainer
+from benchmark.seeding import start
+
+B, K, J = 6, 4, 3
+RNG = np.random.default_rng(0)
+Z, MEAN = RNG.normal(size=(B, J)), RNG.normal(size=(K, J))
+SPEC = DataSpec("some", (6,), None, 300)
+
+
+def triangles(n):
+    lower = np.tril(RNG.normal(size=(n, J, J)))
+    lower[:, range(J), range(J)] = np.abs(lower[:, range(J), range(J)]) + 0.3
+    return lower
+
+
+T, FACTOR = triangles(K), triangles(K)
+t = torch.from_numpy
+
+
+def make(**overrides):
+    start(0, "init")
+    return vmm.VMM(SPEC, config.resolve(vmm.VMM, SPEC, 3, "smoke", {"latent": J, **overrides}))
+
+
+def test_densities_and_entropies_equal_scipy():
+    found = vmm.log_normal(t(Z), t(MEAN), t(T)).numpy()
+    for k in range(K):
+        density = multivariate_normal(MEAN[k], T[k] @ T[k].T)
+        np.testing.assert_allclose(found[:, k], density.logpdf(Z), rtol=1e-10)
+        assert vmm.entropy(t(T))[k].item() == pytest.approx(density.entropy())
+    nll = vmm.gaussian_nll(t(Z), t(Z[::-1].copy()), torch.tensor(0.7, dtype=torch.float64))
+    np.testing.assert_allclose(nll.numpy(), -norm(Z[::-1], 0.7).logpdf(Z).sum(axis=1), rtol=1e-12)
+
+
+def test_expectations_over_the_means_equal_averages_of_densities():
+    """Exactly: a Gaussian's second moments are those of 2 J points at sqrt(J) along the axes of T."""
+    points = math.sqrt(J) * np.concatenate([np.eye(J), -np.eye(J)])
+    found = vmm.expected_log_normal(t(Z), t(MEAN), t(T), t(FACTOR)).numpy()
+    prior = vmm.log_standard_normal(t(MEAN), t(T)).numpy()
+    for k in range(K):
+        means = MEAN[k] + points @ T[k].T
+        covariance = np.linalg.inv(FACTOR[k] @ FACTOR[k].T)
+        expected = np.mean([multivariate_normal(mu, covariance).logpdf(Z) for mu in means], axis=0)
+        np.testing.assert_allclose(found[:, k], expected, rtol=1e-8)
+        assert prior[k] == pytest.approx(np.mean(multivariate_normal(np.zeros(J)).logpdf(means)))
+
+
+def test_priors_equal_scipy():
+    pi, alpha = RNG.dirichlet(np.full(K, 5.0)), 0.6
+    found = vmm.log_dirichlet(t(np.log(pi)), torch.tensor(alpha, dtype=torch.float64))
+    assert found.item() == pytest.approx(dirichlet(np.full(K, 1 / (K * alpha))).logpdf(pi))
+    found = vmm.log_wishart(t(FACTOR)).numpy()
+    for k in range(K):
+        expected = wishart(J + 2, np.eye(J) * K ** (2 / J) / (J + 2)).logpdf(FACTOR[k] @ FACTOR[k].T)
+        assert found[k] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_prior_starts_at_points_with_unit_precisions_and_equal_weights():
+    model, x = make(), torch.randn(300, 6)
+    model.start_at_points(x)
+    assert all((x == u).all(dim=1).any() for u in model.u)
+    torch.testing.assert_close(model.triangle(model.raw_precision), torch.eye(J).expand(5, J, J))
+    m, s = model.posterior(model.u)
+    pairs = zip(m.detach().numpy(), s.detach().numpy(), strict=True)
+    densities = np.mean([multivariate_normal(a, np.eye(J) + b @ b.T).pdf(Z) for a, b in pairs], axis=0)
+    found = model.log_prior(torch.from_numpy(Z).float())
+    np.testing.assert_allclose(found.detach().numpy(), np.log(densities), rtol=1e-4)
+
+
+def test_a_step_of_the_prior_descends_the_negative_log_posterior_and_leaves_the_networks():
+    model, x = make(), torch.randn(50, 6)
+    model.start_at_points(x)
+    before = [p.clone() for p in model.networks]
+    torch.manual_seed(3)
+    found = model.prior_step(x)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.networks, strict=True))
+    for _ in range(50):
+        torch.manual_seed(3)
+        last = model.prior_step(x)
+    assert last < found
+
+
+def test_components_with_points_become_the_clusters_and_keep_their_assignments():
+    model = make(components=20, epochs=30, lr=1e-3, prior_lr=1e-2)
+    x = torch.randn(300, 6) + 4 * (torch.arange(300) % 2)[:, None]
+    trainer = Trainer(model, x, 0)
+    trainer.plan = trainer.plan[:-1]
+    trainer.run()
+    before = model.assign(x).argmax(dim=1)
+    model.keep_used(x)
+    after = model.assign(x)
+    assert after.shape == (300, model.n_clusters)
+    assert model.n_clusters == len(before.unique()) < 20
+    sizes = after.argmax(dim=1).bincount(minlength=model.n_clusters)
+    assert (sizes > 0).all()
+    assert sizes.tolist() == sorted(before.bincount()[before.unique()].tolist(), reverse=True)
+    assert (
+        len({(a.item(), b.item()) for a, b in zip(before, after.argmax(dim=1), strict=True)})
+        == model.n_clusters
+    )
+
+
+@pytest.mark.parametrize("override", [{"components": 0}, {"components": 301}])
+def test_numbers_of_components_out_of_range(override):
+    with pytest.raises(UserError, match="components"):
+        make(**override)
