@@ -290,6 +290,31 @@ def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     return figure
 
 
+def learning(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]], clock: str) -> Figure:
+    """Quality over training: (seconds, ACC) at the same steps of every run, one colour per model; the mean
+    over its runs, and the range from the lowest to the highest.
+
+    Args:
+        clock: what the seconds are of, "processor" or "wall".
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for i, (name, of_model) in enumerate(runs.items()):
+            shortest = min(map(len, of_model))
+            minutes, quality = np.array([rows[:shortest] for rows in of_model]).transpose(2, 0, 1)
+            x, color = minutes.mean(axis=0) / 60, f"C{i % 10}"
+            axes.plot(x, quality.mean(axis=0), "." if shortest == 1 else "-", color=color, label=name)
+            axes.fill_between(
+                x, quality.min(axis=0), quality.max(axis=0), alpha=0.15, color=color, linewidth=0
+            )
+        axes.set(xlabel=f"minutes of {clock} time", ylabel="ACC", xscale="log", ylim=(0, 1))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        figure.legend(frameon=False, loc="outside right upper")
+    return figure
+
+
 def critical_difference_diagram(ranks: Mapping[str, float], width: float, datasets: int) -> Figure:
     """Mean ranks on a line; a bar spans every group of models whose ranks differ by less than the critical
     difference (Demsar 2006).

@@ -120,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
         help="on CUDA: don't replay training steps as CUDA graphs, see docs/gpu.md",
     )
     run.add_argument(
+        "--snapshots",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="keep N states of each training and measure them afterwards: learning.csv, accuracy over time",
+    )
+    run.add_argument(
         "--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
     )
     run.add_argument(

@@ -172,6 +172,7 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
         "fid": options.fid,
         "fid_n": options.fid_n,
         "eager": options.eager,
+        "snapshots": options.snapshots,
         "elsewhere": slurm is not None,
         "reading": Reading.of(vars(options)),
     }

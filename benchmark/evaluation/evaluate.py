@@ -2,6 +2,7 @@
 classifier of FID.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,17 @@ from benchmark.seeding import derive, start
 
 
 def evaluate(
-    model: ClusteringModel, dataset: Dataset, seed: int
+    model: ClusteringModel,
+    dataset: Dataset,
+    seed: int,
+    splits: Sequence[str] = (),
+    first_rule: bool = False,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Metrics of every split and assignment rule, and the log-assignments that they were computed from.
+
+    Args:
+        splits: those that count; empty: all.
+        first_rule: only the model's first rule.
 
     Returns:
         metrics: {split: {rule: {metric: value}}}.
@@ -26,10 +35,10 @@ def evaluate(
     start(seed, "eval")
     metrics: dict[str, Any] = {}
     first: dict[str, np.ndarray] = {}
-    for split in dataset.splits:
+    for split in splits or dataset.splits:
         x, y = dataset.x(split), dataset.y(split)
         metrics[split] = {}
-        for rule, assign in model.assignments().items():
+        for rule, assign in list(model.assignments().items())[: 1 if first_rule else None]:
             log_q = _in_full_precision(assign(torch.from_numpy(x).to(model.device))).cpu().numpy()
             check_distribution(log_q, len(x), rule)
             first.setdefault(split, log_q)

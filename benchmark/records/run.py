@@ -34,6 +34,7 @@ class Run:
         data.
         reading: of own data; the key has the digest of what that gives.
         eager: steps are not replayed as CUDA graphs; not part of the key, since results are the same.
+        snapshots: states kept during training for its learning curve; not part of the key either.
     """
 
     key: dict[str, Any]
@@ -46,6 +47,7 @@ class Run:
     spec: dict[str, Any] = dataclasses.field(default_factory=dict)
     reading: Reading = DEFAULT
     eager: bool = False
+    snapshots: int = 0
 
     @property
     def digest(self) -> str:

@@ -25,6 +25,7 @@ OUTCOME = (
     "last_losses",
 )
 CONTINUED = ("interrupted",)  # what an ordinary run goes on with; the other failures need --retry
+LEARNING = "learning.csv"  # of a run: metrics at several steps of its training
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 
 
@@ -165,9 +166,9 @@ def table(records: list[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def read_curves(folder: Path) -> list[dict[str, str]]:
-    """Rows of a run's curves.csv; none where it is not there."""
-    if not (folder / "curves.csv").is_file():
+def read_curves(folder: Path, name: str = "curves.csv") -> list[dict[str, str]]:
+    """Rows of a run's curves.csv, or of its learning.csv; none where it is not there."""
+    if not (folder / name).is_file():
         return []
-    with open(folder / "curves.csv", newline="", encoding="utf-8") as file:
+    with open(folder / name, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

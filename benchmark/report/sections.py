@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark import plots
 from benchmark.records.run import Record
 from benchmark.records.select import clocks, newest_per_config, row_names, score
+from benchmark.records.store import LEARNING, read_curves
 from benchmark.report.cells import Shown, shown
 from benchmark.report.commands import run_command, tables_command
 from benchmark.report.pictures import Album, Gallery, Picture
@@ -24,7 +25,7 @@ class Section:
     protocol: str
     budget: str
     tables: list[Shown]
-    cost: Picture | None
+    figures: list[Picture]
     galleries: list[Gallery]
 
 
@@ -57,9 +58,9 @@ def section(
         if record["digest"] in names:
             of_rows.setdefault(names[record["digest"]], []).append((folder, record))
     galleries = album.galleries(where, id_, of_rows)
-    return Section(
-        id_, where, title, protocol, budget, tables, _cost(album, id_, where, newest, names), galleries
-    )
+    figures = [_cost(album, id_, where, newest, names), _learning(album, id_, where, of_rows)]
+    found = [picture for picture in figures if picture is not None]
+    return Section(id_, where, title, protocol, budget, tables, found, galleries)
 
 
 def _cost(
@@ -71,6 +72,34 @@ def _cost(
     return (
         None if path is None else album.picture(path, caption, f"ACC against seconds of every run on {where}")
     )
+
+
+def _learning(
+    album: Album, id_: str, where: str, runs: Mapping[str, Sequence[tuple[Path, Record]]]
+) -> Picture | None:
+    on_gpu = any(record["key"].get("device") == "cuda" for of_row in runs.values() for _, record in of_row)
+    clock = "wall" if on_gpu else "processor"
+    curves = learning_curves(runs, "seconds" if clock == "wall" else "cpu_seconds")
+    if not curves:
+        return None
+    shows = {"learning": curves, "clock": clock}
+    path = album.draw(f"{id_}-learning", shows, lambda: plots.learning(curves, clock), pdf=True)
+    caption = "accuracy over training, measured afterwards: mean and range over the seeds"
+    return None if path is None else album.picture(path, caption, f"ACC over {clock} time on {where}")
+
+
+def learning_curves(
+    runs: Mapping[str, Sequence[tuple[Path, Record]]], seconds: str
+) -> dict[str, list[list[tuple[float, float]]]]:
+    """{row name: for each run that has one, its [(seconds, ACC)] over training}."""
+    found: dict[str, list[list[tuple[float, float]]]] = {}
+    for name, of_row in runs.items():
+        for folder, record in of_row:
+            rows = read_curves(folder, LEARNING) if record["status"] == "ok" else []
+            if rows and rows[0].get("accuracy"):
+                curve = [(float(row[seconds]), float(row["accuracy"])) for row in rows]
+                found.setdefault(name, []).append(curve)
+    return found
 
 
 def run_costs(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:

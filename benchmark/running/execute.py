@@ -29,6 +29,7 @@ from benchmark.records.store import write_record
 from benchmark.registry import Registry
 from benchmark.running import outputs
 from benchmark.running.capture import CudaGraph
+from benchmark.running.learning import Snapshots
 from benchmark.running.train import Report, Trainer
 
 
@@ -87,8 +88,18 @@ def _train_and_evaluate(
     x = torch.from_numpy(divided.x(divided.splits[0])).to(run.device)
 
     values = config.from_dict(model_class, run.key["config"])
+    snapshots = Snapshots(folder / "snapshots", run.snapshots) if run.snapshots else None
     trainer = train(
-        model_class, opened.spec, values, x, run.seed, folder / "checkpoint.pt", report, stop, not run.eager
+        model_class,
+        opened.spec,
+        values,
+        x,
+        run.seed,
+        folder / "checkpoint.pt",
+        report,
+        stop,
+        not run.eager,
+        snapshots,
     )
     model = trainer.model
 
@@ -122,6 +133,8 @@ def _train_and_evaluate(
     )
     names = {split: found for split in divided.splits if (found := divided.names(split)) is not None}
     outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names)
+    if snapshots is not None:
+        snapshots.measure(lambda: model_class(opened.spec, values).to(x.device), x, divided, run.seed)
     return {
         "data": about,
         "metrics": metrics,
@@ -148,6 +161,7 @@ def train(
     report: Report,
     stop: Callable[[], bool] = lambda: False,
     graphs: bool = True,
+    snapshots: Snapshots | None = None,
 ) -> Trainer:
     """Build a model from the seed of its run and train it to the end; it is the Trainer's `model`.
 
@@ -155,11 +169,12 @@ def train(
         x: all stored training points, (N, *shape), on the device that the model is to be on.
         checkpoint, report, stop: see `Trainer`.
         graphs: steps are replayed as CUDA graphs, on CUDA.
+        snapshots: where states are kept during training, for its learning curve.
     """
     seeding.start(seed, "init")
     model = model_class(spec, values).to(x.device)
     graph = CudaGraph if x.is_cuda and graphs else None
-    trainer = Trainer(model, x, seed, checkpoint, report, stop, graph)
+    trainer = Trainer(model, x, seed, checkpoint, report, stop, graph, snapshots)
     trainer.run()
     return trainer
 

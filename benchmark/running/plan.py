@@ -39,6 +39,7 @@ class Request:
         reading: of own data.
         elsewhere: runs run on other machines, so that this one needs no GPU.
         eager: no CUDA graphs.
+        snapshots: see `benchmark.records.run.Run`.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class Request:
     elsewhere: bool = False
     reading: Reading = DEFAULT
     eager: bool = False
+    snapshots: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,9 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
             spec_fields = dataclasses.asdict(spec)
-            more = (request.fid, request.fid_n, overridden, spec_fields, request.reading, request.eager)
-            runs += [Run(key, seed, asked, plugins, *more) for seed in range(request.seeds)]
+            more = (request.fid, request.fid_n, overridden, spec_fields, request.reading)
+            how = (request.eager, request.snapshots)
+            runs += [Run(key, seed, asked, plugins, *more, *how) for seed in range(request.seeds)]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 
 

@@ -14,6 +14,7 @@ from benchmark.api import Action, ClusteringModel, Stage, as_float, batches_per_
 from benchmark.errors import Diverged, Interrupted, UserError
 from benchmark.files import whole_file
 from benchmark.running.capture import Graph, Step, capture_step
+from benchmark.running.learning import Snapshots
 from benchmark.seeding import derive, start
 
 TRAINING_VERSION = 1  # part of every record's key: raise it when a change here changes results
@@ -35,6 +36,7 @@ class Trainer:
         report: called whenever losses are read.
         stop: asked before every step; when true, the state is saved and Interrupted is raised.
         graph: makes the graph that a stage's steps are replayed from, `CudaGraph` on CUDA; None: eager steps.
+        snapshots: where states are kept for the learning curve.
 
     Attributes:
         curves: rows {"stage", "step" since the beginning, loss name: mean since the row before}.
@@ -53,10 +55,11 @@ class Trainer:
         report: Report = lambda *_: None,
         stop: Callable[[], bool] = lambda: False,
         graph: Callable[[], Graph] | None = None,
+        snapshots: Snapshots | None = None,
     ):
         self.model, self.x, self.seed = model, x, seed
         self.checkpoint, self.report, self.stop = checkpoint, report, stop
-        self.graph = graph
+        self.graph, self.snapshots = graph, snapshots
         self.modes: dict[str, str] = {}
         self.curves: list[dict[str, Any]] = []
         self.seconds: dict[str, float] = defaultdict(float)
@@ -128,6 +131,7 @@ class Trainer:
                 self._sums, self._count = {}, 0
                 self._account(stage)
                 self._save_if_due()
+            self._keep_snapshot(index, stage, step)
             if index in self._ended:
                 break
 
@@ -187,6 +191,14 @@ class Trainer:
         then, self._clocks = self._clocks, (time.monotonic(), time.process_time())
         self.seconds[item.name] += self._clocks[0] - then[0]
         self.cpu_seconds[item.name] += self._clocks[1] - then[1]
+
+    def _keep_snapshot(self, index: int, stage: Stage, step: int) -> None:
+        done, most = self._done(index, step), sum(map(_steps, self.plan))
+        if self.snapshots is not None and self.snapshots.due(done, most):
+            self._account(stage)
+            seconds, cpu_seconds = sum(self.seconds.values()), sum(self.cpu_seconds.values())
+            self.snapshots.keep(self.model, index, stage.name, done, seconds, cpu_seconds)
+            self._clocks = time.monotonic(), time.process_time()  # writing it is no part of training
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:

@@ -1,0 +1,83 @@
+"""Learning curves: how well a model clusters at several steps of its training, measured afterwards.
+
+While it trains, its state is kept from time to time. What those states are worth is looked at when the run
+has ended, so that labels are read after training only.
+"""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmark.api import Action, ClusteringModel, Dataset
+from benchmark.evaluation.evaluate import evaluate
+from benchmark.files import whole_file
+from benchmark.records.select import SPLITS
+from benchmark.records.store import LEARNING
+
+
+class Snapshots:
+    """States of a model at `count` evenly spaced steps of its training, one file each, until they are
+    measured.
+    """
+
+    def __init__(self, folder: Path, count: int):
+        self.folder, self.count = folder, count
+
+    def due(self, done: int, total: int) -> bool:
+        """Whether one is to be kept after `done` of at most `total` steps."""
+        return done * self.count // total > (done - 1) * self.count // total
+
+    def keep(
+        self, model: ClusteringModel, index: int, stage: str, done: int, seconds: float, cpu_seconds: float
+    ) -> None:
+        """Write the state after `done` steps.
+
+        Args:
+            index, stage: of the stage, in the plan of the training.
+            seconds, cpu_seconds: wall and processor time of training so far.
+        """
+        state = {
+            "model": model.state_dict(),
+            "index": index,
+            "row": {"step": done, "stage": stage, "seconds": seconds, "cpu_seconds": cpu_seconds},
+        }
+        self.folder.mkdir(exist_ok=True)
+        with whole_file(self.folder / f"{done:010d}.pt", binary=True) as file:
+            torch.save(state, file)
+
+    def measure(self, build: Callable[[], ClusteringModel], x: Tensor, dataset: Dataset, seed: int) -> None:
+        """Write the metrics of every state to learning.csv beside the folder, which goes.
+
+        Each is measured as if training had ended there: the actions that were still to come, such as a
+        mixture fitted to the codes, are done first, the steps are not.
+
+        Args:
+            build: makes the model, untrained, on the device of x.
+            x: all stored training points.
+            dataset: divided by its protocol; its test points are assigned where it has such.
+            seed: of the run.
+        """
+        split = next(name for name in SPLITS if name in dataset.splits)
+        rows = []
+        for path in sorted(self.folder.glob("*.pt")):
+            state = torch.load(path, map_location=x.device, weights_only=True)
+            model = build()
+            model.load_state_dict(state["model"])
+            model.eval()
+            for item in list(model.stages(x))[state["index"] + 1 :]:
+                if isinstance(item, Action):
+                    item.run()
+            metrics, _ = evaluate(model, dataset, seed, splits=[split], first_rule=True)
+            (found,) = metrics[split].values()
+            numbers = {name: value for name, value in found.items() if not isinstance(value, list)}
+            rows.append({**state["row"], "split": split, **numbers})
+        if rows:
+            with whole_file(self.folder.parent / LEARNING) as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        shutil.rmtree(self.folder, ignore_errors=True)
