@@ -13,6 +13,7 @@ from benchmark.plots import (
     critical_difference_diagram,
     curves,
     image_sheet,
+    learning,
     save,
 )
 
@@ -27,6 +28,13 @@ def test_curves_are_the_mean_and_range_over_seeds():
     assert axes.lines[0].get_ydata().tolist() == [2.0, 4.0]
     low, high = axes.collections[0].get_datalim(axes.transData).intervaly
     assert (low, high) == (1.0, 5.0)
+
+
+def test_learning_curves_are_means_over_seeds_in_minutes():
+    runs = {"vade": [[(60.0, 0.2), (120.0, 0.6)], [(60.0, 0.4), (240.0, 0.8), (300.0, 0.9)]]}
+    (axes,) = learning(runs, "processor").axes
+    assert axes.lines[0].get_xydata() == pytest.approx(np.array([[1, 0.3], [3, 0.7]]))
+    assert axes.get_xlabel() == "minutes of processor time"
 
 
 def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():

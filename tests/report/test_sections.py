@@ -1,13 +1,30 @@
 """One data set's part of the page."""
 
 from benchmark.report.pictures import Album
-from benchmark.report.sections import run_costs, section
+from benchmark.report.sections import learning_curves, run_costs, section
 from tests.helpers import record
 
 
 def test_costs_leave_out_runs_without_a_score():
     records = [record(seed=0, accuracy=0.5), record(seed=1, status="failed")]
     assert run_costs(records, {records[0]["digest"]: "vade"}) == {"vade": [(10.0, 0.5)]}
+
+
+def test_learning_curves_are_of_runs_that_ended_well(tmp_path):
+    (tmp_path / "learning.csv").write_text("step,cpu_seconds,accuracy\n5,30.0,0.25\n10,60.0,0.5\n")
+    runs = {
+        "vade": [(tmp_path, record()), (tmp_path, record(status="failed")), (tmp_path / "none", record())]
+    }
+    assert learning_curves(runs, "cpu_seconds") == {"vade": [[(30.0, 0.25), (60.0, 0.5)]]}
+
+
+def test_a_section_shows_them_beside_the_costs(tmp_path):
+    (tmp_path / "learning.csv").write_text("step,cpu_seconds,accuracy\n5,30.0,0.25\n10,60.0,0.5\n")
+    found = section(Album(tmp_path), ("mnist", "neutral", "paper"), "MNIST", [(tmp_path, record())])
+    assert [figure.alt.split(" on ")[0] for figure in found.figures] == [
+        "ACC against seconds of every run",
+        "ACC over processor time",
+    ]
 
 
 def test_a_section_leads_to_the_records_that_count(tmp_path):
