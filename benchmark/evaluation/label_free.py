@@ -76,7 +76,7 @@ def _of_model(
             "agreement": agreement[i],
             "own_space": own[i],
             "all_spaces": everywhere[i],
-            "common_space": metrics["silhouette"],
+            "common_space": metrics.get("silhouette"),
             "other_models": np.mean(means) if means else math.nan,
         }
 

@@ -59,43 +59,42 @@ def cluster_number_tables(runs: Iterable[tuple[Path, Record]]) -> list[Table]:
     tables = []
     for (dataset, protocol, budget), group in groups(record for _, record in runs).items():
         records, _ = newest_per_config(group)
-        curves = {
-            name: points for name, points in _curves(records, folders).items() if len(points) >= NUMBERS
-        }
+        curves = _curves(records, folders)
         if curves:
-            title = next(r["data"]["title"] for r in records if "data" in r)
+            title = next((r["data"]["title"] for r in records if "data" in r), dataset)
             name = "-".join([dataset, *([] if protocol == "neutral" else [protocol]), budget, "clusters"])
             tables.append(_table(name, f"### {title}: how many clusters? {budget} budget", curves))
     return tables
 
 
 def _curves(records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> dict[str, list[Point]]:
-    """{name of a model and its settings: its points by rising K}."""
-    by_digest: dict[str, list[Record]] = {}
+    """{name of a model and its settings: its points by rising K}, of those with enough of them."""
+    names = row_names(_without_k(record) for record in records)
+    found: dict[str, dict[int, list[Record]]] = {}
     for record in records:
-        if record["status"] == "ok":
-            by_digest.setdefault(record["digest"], []).append(record)
-    without_k = [
-        {
-            **r,
-            "key": {**r["key"], "config": {k: v for k, v in r["key"]["config"].items() if k != "n_clusters"}},
-        }
-        for r in records
-    ]
-    names = row_names(without_k)
-    found: dict[str, list[Point]] = {}
-    for digest, group in by_digest.items():
-        found.setdefault(names[digest], []).append(_point(group, folders))
-    return {name: sorted(points, key=lambda point: point.k) for name, points in sorted(found.items())}
+        if record["status"] != "ok":
+            continue
+        by_k = found.setdefault(names[record["digest"]], {})
+        by_k.setdefault(record["key"]["config"]["n_clusters"], []).append(record)
+    return {
+        name: [_point(k, by_k[k], folders) for k in sorted(by_k)]
+        for name, by_k in sorted(found.items())
+        if len(by_k) >= NUMBERS
+    }
 
 
-def _point(records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> Point:
+def _without_k(record: Record) -> Record:
+    """The record as if K were no setting, so that runs that differ in it alone have one name."""
+    config = {name: value for name, value in record["key"]["config"].items() if name != "n_clusters"}
+    return {**record, "key": {**record["key"], "config": config}}
+
+
+def _point(k: int, records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> Point:
     split = compared_split(records[0])
     labels = [read_assignments(folders[r["digest"], r["seed"]]).get(str(split)) for r in records]
     stability, error = stability_of([found for found in labels if found is not None])
     metrics = [compared_metrics(record) for record in records]
-    silhouettes = np.array([m["silhouette"] for m in metrics if m["silhouette"] is not None])
-    k = records[0]["key"]["config"]["n_clusters"]
+    silhouettes = np.array([m["silhouette"] for m in metrics if m.get("silhouette") is not None])
     return Point(
         k,
         len(records),
