@@ -33,7 +33,8 @@ class Heading:
 
 # Of a model's seeds, or of its samples, not of one clustering as METRICS are.
 AGREEMENT, CONSISTENCY = Heading("agreement"), Heading("consistency")
-LABEL_FREE = "agreement"  # tables of data without labels are sorted by it; docs/label-free.md says why
+# Tables of data without labels are sorted by the first that they have: docs/label-free.md.
+LABEL_FREE = ("agreement", "mutual_information")
 SMALLER = (
     "the {} budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'"
 )
@@ -177,7 +178,7 @@ def _averages(
             rows += _consensus(names[str(digest)], seeds.consensus[str(digest)], columns, splits)
         blocks.append(rows)
     # A block's first row is that of the split that models are compared on.
-    score = "accuracy" if "accuracy" in columns else LABEL_FREE
+    score = next((name for name in ("accuracy", *LABEL_FREE) if name in columns), "")
 
     def place(rows: list[dict[str, Any]]) -> tuple[float, str]:
         value = rows[0].get(score, np.nan)
