@@ -36,14 +36,15 @@ def vote(partitions: Sequence[np.ndarray], n_clusters: int) -> np.ndarray:
     """
     few = [partition[:: -(-len(partition) // ALIGNED_ON)] for partition in partitions]
     reference = partitions[int(with_others(pairwise_agreement(few)).argmax())]
-    votes = np.zeros((len(reference), n_clusters))
+    points = np.arange(len(reference))
     for _ in range(ROUNDS):
-        aligned = [_aligned(partition, reference, n_clusters) for partition in partitions]
-        votes = np.stack([np.eye(n_clusters)[labels] for labels in aligned]).mean(axis=0)
+        votes = np.zeros((len(reference), n_clusters))
+        for partition in partitions:
+            votes[points, _aligned(partition, reference, n_clusters)] += 1
         if (votes.argmax(axis=1) == reference).all():
             break
         reference = votes.argmax(axis=1)
-    return votes
+    return votes / len(partitions)
 
 
 def _aligned(partition: np.ndarray, reference: np.ndarray, n_clusters: int) -> np.ndarray:
@@ -73,10 +74,12 @@ def write_consensus(folders: Sequence[Path], plugins: Sequence[str] = (), data: 
         UserError: there is one seed only, or its data are no longer as they were.
     """
     if len(folders) < 2:
-        raise UserError(f"a consensus needs two seeds at least, {folders[0].parent} has one that ended well")
+        raise UserError(f"a consensus needs two seeds at least; {folders[0].parent} has one that ended well")
     run = load_run(folders[0], plugins, data)
     divided = run.data.divided
     found = [read_assignments(folder) for folder in folders]
+    if missing := [str(folder) for folder, labels in zip(folders, found, strict=True) if not labels]:
+        raise UserError(f"there is no {FILE} in {' and '.join(missing)}; run it again")
     metrics, rows = {}, []
     for split in divided.splits:
         partitions = [labels[split] for labels in found]
@@ -87,7 +90,7 @@ def write_consensus(folders: Sequence[Path], plugins: Sequence[str] = (), data: 
         metrics[split] = measure(clustering)
         names = divided.names(split)
         rows += [
-            (split, i, c, f"{p:.6g}", *([names[i]] if names else []))
+            (split, i, c, f"{p:.4g}", *([names[i]] if names else []))
             for i, (c, p) in enumerate(zip(clustering.c, votes.max(axis=1), strict=True))
         ]
     target = consensus_folder(folders[0])

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.evaluation.consensus import vote
+from benchmark.errors import UserError
+from benchmark.evaluation.consensus import vote, write_consensus
 from benchmark.evaluation.metrics import accuracy, contingency
 
 
@@ -61,3 +62,8 @@ def test_a_consensus_of_one_seed_is_refused_and_nothing_is_written(cli, tmp_path
     assert found.returncode == 1
     assert "a consensus is of several seeds, two at least; --seeds 1 was given" in found.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_a_consensus_needs_two_runs_with_their_assignments(tmp_path):
+    with pytest.raises(UserError, match=r"a consensus needs two seeds at least; .* has one that ended well"):
+        write_consensus([tmp_path / "seed-0"])
