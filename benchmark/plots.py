@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from scipy.optimize import linear_sum_assignment
 
 STYLE: Any = {
@@ -193,6 +193,36 @@ def cluster_map(z: np.ndarray, labels: np.ndarray, space: str) -> Figure:
             x, y = np.median(z[labels == k], axis=0)
             axes.text(x, y, str(k), ha="center", va="center", fontweight="bold", bbox=NUMBER)
         axes.set(title=title, xticks=[], yticks=[])
+    return figure
+
+
+def cluster_numbers(values: Any, named: Mapping[str, Sequence[int]]) -> Figure:
+    """Stability, silhouette and share of empty clusters against K: a panel each, a line for each model, and
+    its standard errors.
+
+    Args:
+        values: data frame with the columns model, k, stability, stability_error, silhouette,
+            silhouette_error and empty.
+        named: {model: numbers that are recommended}, shown as full circles.
+    """
+    panels = {"stability": "agreement of seeds (ARI)", "silhouette": "silhouette", "empty": "empty clusters"}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 2.8), layout="constrained")
+        for axes, (column, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+            for i, (model, rows) in enumerate(values.groupby("model", sort=False)):
+                k, y = rows["k"].to_numpy(), rows[column].to_numpy()
+                color = f"C{i % 10}"
+                axes.plot(k, y, linewidth=1, color=color, label=model)
+                if f"{column}_error" in rows:
+                    error = np.nan_to_num(rows[f"{column}_error"].to_numpy())
+                    axes.fill_between(k, y - error, y + error, alpha=0.2, color=color, linewidth=0)
+                chosen = np.isin(k, named.get(model, ()))
+                axes.plot(k[~chosen], y[~chosen], "o", color=color, markersize=3, markerfacecolor="white")
+                axes.plot(k[chosen], y[chosen], "o", color=color, markersize=5)
+            axes.set(xlabel="K", title=title)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=6)
     return figure
 
 

@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds",
         type=_positive,
         metavar="N",
-        help="seeds 0 to N-1 (default: 3, or as many as the paper or the study has)",
+        help="seeds 0 to N-1 (default: 3; 5 for a range of clusters; as many as the paper or the study has)",
     )
     run.add_argument(
         "--budget",
@@ -103,7 +103,19 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     run.add_argument(
-        "--clusters", type=int, metavar="K", help="number of clusters (default: number of classes)"
+        "--clusters",
+        type=_cluster_numbers,
+        default=(),
+        metavar="K|A:B",
+        help=(
+            "number of clusters (default: number of classes); a range as 5:20, 5:20:3 or 4,6,8 is run whole,"
+            " and what it says of the right number is reported, see docs/own-data.md"
+        ),
+    )
+    run.add_argument(
+        "--consensus",
+        action="store_true",
+        help="also write one partition from all seeds of each model, beside those of the seeds",
     )
     run.add_argument(
         "--set",
@@ -249,7 +261,11 @@ def _parser() -> argparse.ArgumentParser:
     tables.set_defaults(command="tables:tables")
     report = subparsers.add_parser("report", help="write one HTML page of everything under a results folder")
     report.set_defaults(command="tables:report")
-    for command in (run, status, tables, report):
+    label_free = subparsers.add_parser(
+        "label-free", help="what scores without labels are worth: their correlation with accuracy over seeds"
+    )
+    label_free.set_defaults(command="label_free:label_free")
+    for command in (run, status, tables, report, label_free):
         command.add_argument(
             "--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s"
         )
@@ -380,6 +396,27 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} was given, expected a whole number of at least 1")
     return int(text)
+
+
+def _cluster_numbers(text: str) -> tuple[int, ...]:
+    """Numbers of clusters from "8", "5:20" (both ends belong to it), "5:20:3" or "4,6,8"; one is not checked
+    here, but by the models.
+    """
+    try:
+        parts = [int(part) for part in text.split(":")] if ":" in text else None
+        found = sorted({int(part) for part in text.split(",")}) if parts is None else list(_range(*parts))
+    except (ValueError, TypeError):
+        found = []
+    if not found or (found[0] < 2 and (parts or len(found) > 1)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} was given, expected K, or several numbers from 2 on: FIRST:LAST with FIRST below LAST,"
+            " FIRST:LAST:STEP, or A,B,C"
+        )
+    return tuple(found)
+
+
+def _range(first: int, last: int, step: int = 1) -> range:
+    return range(first, last + 1, step) if first < last and step > 0 else range(0)
 
 
 def _images(text: str) -> int:

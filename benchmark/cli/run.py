@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from benchmark.running.plan import make_plan, remaining
 
     slurm = _slurm_options(options)
+    _require_seeds(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) != signal.SIG_IGN:  # under nohup the sweep outlives its terminal
             signal.signal(signum, signal.default_int_handler)
@@ -58,6 +59,21 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return _run_all(plan, todo, jobs, options, slurm)
+
+
+def _require_seeds(options: argparse.Namespace) -> None:
+    """Refuse what needs several seeds and can't have them."""
+    if len(options.clusters) > 1 and options.seeds in (1, 2):
+        raise UserError(
+            "a range of clusters is judged by how far seeds agree, for which it needs three at least;"
+            f" --seeds {options.seeds} was given"
+        )
+    if options.consensus and options.seeds == 1:
+        raise UserError("a consensus is of several seeds, two at least; --seeds 1 was given")
+    if options.consensus and (options.paper or options.study or options.detach):
+        raise UserError(
+            "--consensus goes with runs that this command waits for, and not with --paper or --study"
+        )
 
 
 def _explain(todo: "list[Run]", options: argparse.Namespace, slurm: "SlurmOptions | None") -> None:
@@ -100,6 +116,8 @@ def _run_all(
         finally:
             progress.close()
         records = [final_record(run, results) for run in plan.runs]
+        if options.consensus:
+            _write_consensus(plan, records, options)
         for table in _tables(plan, records, options):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
@@ -116,14 +134,37 @@ def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) 
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
     from benchmark.papers.tables import paper_tables, study_tables
+    from benchmark.records.assignments import seeds_together
+    from benchmark.tables.cluster_numbers import cluster_number_tables
     from benchmark.tables.means import build
 
     if options.paper:
         return paper_tables(paper(options.paper), records)
     if options.study:
         return study_tables(study(options.study), records)
+    folders = [run.folder(options.results) for run in plan.runs]
+    runs = list(zip(folders, records, strict=True))
+    if len(options.clusters) > 1:
+        return cluster_number_tables(runs)
     one_dataset = len({run.key["dataset"] for run in plan.runs}) == 1
-    return build(records, {plan.runs[0].key["dataset"]: plan.title} if one_dataset else {}, plan.skipped)
+    titles = {plan.runs[0].key["dataset"]: plan.title} if one_dataset else {}
+    return build(records, titles, plan.skipped, seeds_together(runs))
+
+
+def _write_consensus(plan: "Plan", records: "list[Record]", options: argparse.Namespace) -> None:
+    """One partition from the seeds of each model, in a process of its own: it reads the data."""
+    from benchmark.evaluation.consensus import write_consensus
+    from benchmark.running import processes
+
+    folders: dict[str, list[Path]] = {}
+    for run, record in zip(plan.runs, records, strict=True):
+        if record["status"] == "ok":
+            folders.setdefault(run.digest, []).append(run.folder(options.results))
+    with processes.one() as process:
+        for group in folders.values():
+            if len(group) > 1:
+                path = process.submit(write_consensus, group, options.plugins).result()
+                print(f"consensus of {len(group)} seeds: {path}", file=sys.stderr)
 
 
 def _slurm_executor(options: argparse.Namespace, slurm: "SlurmOptions") -> "SlurmExecutor":
@@ -194,9 +235,12 @@ def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "lis
         Request(
             options.dataset or "digits",
             options.models,
-            options.seeds or 3,
+            options.seeds or (3 if len(options.clusters) < 2 else 5),
             overrides=_overrides(options),
-            clusters=options.clusters,
+            clusters=options.clusters[0] if len(options.clusters) == 1 else None,
+            variants=tuple({"n_clusters": k} for k in options.clusters)
+            if len(options.clusters) > 1
+            else ({},),
             protocol=options.protocol or "neutral",
             **common,
         )

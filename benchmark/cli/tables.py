@@ -9,14 +9,17 @@ def tables(options: argparse.Namespace) -> int:
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
     from benchmark.papers.tables import paper_tables, study_tables
+    from benchmark.records.assignments import seeds_together
     from benchmark.records.store import all_records
+    from benchmark.tables.cluster_numbers import cluster_number_tables
     from benchmark.tables.means import build
     from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
     from benchmark.tables.table import Table
 
     if options.paper and options.study:
         raise UserError("--paper and --study are tables of their own, ask for one at a time")
-    records = [record for _, record in all_records(options.results)]
+    runs = list(all_records(options.results))
+    records = [record for _, record in runs]
     if not records and not options.paper:
         raise UserError(
             f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some"
@@ -33,7 +36,8 @@ def tables(options: argparse.Namespace) -> int:
         budgets = sorted({record["key"]["budget"] for record in records})
         overall = [make(records, budget) for budget in budgets for make in (overall_table, pairwise_table)]
         tables = [
-            *build(records),
+            *build(records, seeds=seeds_together(runs)),
+            *cluster_number_tables(runs),
             *comparison_tables(records),
             *(table for table in overall if isinstance(table, Table)),
         ]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import entr
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import TransformerTags, check_array, check_random_state
@@ -28,6 +27,7 @@ from benchmark.errors import Unsupported, UserError
 from benchmark.estimator import saved
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
+from benchmark.evaluation.metrics import mutual_information
 from benchmark.isolation import isolated
 from benchmark.reading import Reading
 from benchmark.records.signs import signs_of_collapse
@@ -167,8 +167,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         those that a person would see it can't tell. For hard assignments it is the entropy of the clusters'
         sizes.
         """
-        q = self.predict_proba(X)
-        return float(entr(q.mean(axis=0)).sum() - entr(q).sum(axis=1).mean())
+        return mutual_information(self._log_assign(X))
 
     @available_if(_embeds)  # type: ignore[untyped-decorator]
     def transform(self, X: Any) -> np.ndarray:

@@ -126,6 +126,18 @@ def silhouette(clustering: Clustering) -> float | None:
     return float(silhouette_score(points, labels)) if several else None
 
 
+def mutual_information(log_q: np.ndarray) -> float:
+    """I(x; y) = H(mean of q) - mean of H(q) in nats: what the cluster says of a point.
+
+    0 where all points are assigned alike, log K where every point is certain and clusters are of one size. Of
+    a hard method it is the entropy of the clusters' sizes.
+    """
+    from scipy.special import entr
+
+    q = np.exp(log_q.astype(np.float64))
+    return float(entr(q.mean(axis=0)).sum() - entr(q).sum(axis=1).mean())
+
+
 @dataclass(frozen=True)
 class Metric:
     """How a metric is computed and shown.
@@ -165,6 +177,9 @@ METRICS: dict[str, Metric] = {
         needs_labels=False,
         column=None,
         higher_is_better=False,
+    ),
+    "mutual_information": Metric(
+        "I(x; y)", lambda m: mutual_information(m.log_q), needs_labels=False, column="unlabelled"
     ),
     "silhouette": Metric("silhouette", silhouette, needs_labels=False, column="unlabelled"),
     "labelled": Metric("labelled points", lambda m: len(m.x), column=None, digits=0, higher_is_better=None),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark import plots
+from benchmark.records.assignments import seeds_together
 from benchmark.records.run import Record
 from benchmark.records.select import clocks, newest_per_config, row_names, score
 from benchmark.records.store import LEARNING, read_curves
@@ -46,7 +47,9 @@ def section(
     anchors = {row: f"record-{digest}" for digest, row in names.items()}
     again = tables_command(album.results)
     commands = f"{run_command(dataset, protocol, budget, newest)}\n{again}"
-    tables = [shown(table, "Results", commands, anchors) for table in build(records)]
+    tables = [
+        shown(table, "Results", commands, anchors) for table in build(records, seeds=seeds_together(group))
+    ]
     tables += [
         shown(table, "Which models can be told apart", again, anchors)
         for table in significance.comparison_tables(records)

@@ -5,10 +5,8 @@ which also downloads the data, once, before any run starts.
 """
 
 import dataclasses
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,9 +83,7 @@ def make_plan(*requests: Request) -> Plan:
     """
     with tempfile.TemporaryDirectory(prefix="dgcbench-") as folder:
         note = Path(folder) / "loading"
-        with ProcessPoolExecutor(
-            1, processes.context(), initializer=processes.begin, initargs=(dict(os.environ),)
-        ) as pool:
+        with processes.one() as pool:
             try:
                 return join([pool.submit(plan, request, note).result() for request in requests])
             except BrokenProcessPool:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -59,6 +60,11 @@ def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     process: BaseProcess = context().Process(target=target, args=arguments)  # type: ignore[attr-defined]
     process.start()
     return process
+
+
+def one() -> ProcessPoolExecutor:
+    """One process, for what needs torch and is to come back with a result."""
+    return ProcessPoolExecutor(1, context(), initializer=begin, initargs=(dict(os.environ),))
 
 
 def begin(environment: Mapping[str, str]) -> None:

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from benchmark.evaluation.metrics import METRICS
+from benchmark.evaluation.metrics import METRICS, Metric
 from benchmark.protocols import PROTOCOLS
+from benchmark.records.assignments import NO_SEEDS, Seeds
 from benchmark.records.run import Record
 from benchmark.records.select import clocks, groups, newest_per_config, row_names
 from benchmark.records.signs import signs_of_collapse
@@ -24,9 +27,30 @@ from benchmark.tables.notes import (
 from benchmark.tables.table import DASH, Table, Value
 
 NONE = pd.Series(dtype=float)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column of numbers: see `Metric`."""
+
+    title: str
+    column: str | None = "unlabelled"
+    digits: int = 3
+
+
+# Of a model's seeds, or of its samples, not of one clustering as METRICS are.
+AGREEMENT, CONSISTENCY = Heading("agreement"), Heading("consistency")
+# Tables of data without labels are sorted by the first that they have: docs/label-free.md.
+LABEL_FREE = ("agreement", "mutual_information")
 SMALLER = (
     "the {} budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'"
 )
+UNLABELLED_NOTES = [
+    "sorted by agreement: the adjusted Rand index of a run with the model's other seeds, 1 if all are equal;"
+    " a method that draws nothing has 1 whatever its clusters are worth (docs/label-free.md)",
+    "I(x; y): what the cluster says of a point, in nats; log K at most. Consistency: share of a cluster's"
+    " own samples that are assigned to it",
+]
 BUDGET_NOTES = {
     "hour": SMALLER.format("hour"),
     "quick": SMALLER.format("quick"),
@@ -35,15 +59,19 @@ BUDGET_NOTES = {
 
 
 def build(
-    records: Iterable[Record], titles: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}
+    records: Iterable[Record],
+    titles: Mapping[str, str] = {},
+    skipped: Mapping[str, str] = {},
+    seeds: Seeds = NO_SEEDS,
 ) -> list[Table]:
     """A table per data set and budget.
 
     Args:
         titles: {data set: text for headings}.
         skipped: {model: why it can't be used}, shown as rows of dashes in every table.
+        seeds: what the seeds of each model say together, where their folders are at hand.
     """
-    return [_one_table(*name, group, titles, skipped) for name, group in groups(records).items()]
+    return [_one_table(*name, group, titles, skipped, seeds) for name, group in groups(records).items()]
 
 
 def _one_table(
@@ -53,16 +81,19 @@ def _one_table(
     records: list[Record],
     titles: Mapping[str, str],
     skipped: Mapping[str, str],
+    seeds: Seeds,
 ) -> Table:
     records, left_out = newest_per_config(records)
     frame = table(records)
     frame = frame[frame["default_rule"].ne(False)] if "default_rule" in frame else frame
     kind = "labelled" if "accuracy" in frame else "unlabelled"
-    columns = [name for name, metric in METRICS.items() if metric.column == kind and name in frame]
+    if kind == "unlabelled":
+        frame = _with_label_free(frame, records, seeds)
+    columns = [name for name, heading in _headings().items() if heading.column == kind and name in frame]
     splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
     names, fids = row_names(records), fid_columns(records)
 
-    values = _averages(frame, columns, splits or [None], fids, names, clocks(records))
+    values = _averages(frame, columns, splits or [None], fids, names, clocks(records), seeds)
     collapsed = Counter(r["digest"] for r in records if signs_of_collapse(r))
     shown = _shown(values, columns, fids, collapsed)
     if collapsed:
@@ -100,6 +131,25 @@ def _one_table(
     return Table(name, heading, shown, values, notes)
 
 
+def _headings() -> dict[str, Heading | Metric]:
+    return {"agreement": AGREEMENT, **METRICS, "consistency": CONSISTENCY}
+
+
+def _with_label_free(frame: pd.DataFrame, records: Sequence[Record], seeds: Seeds) -> pd.DataFrame:
+    """The rows with their run's agreement with the model's other seeds, and its mean consistency."""
+    consistency = {
+        (r["digest"], r["seed"]): float(np.mean(found))
+        for r in records
+        if (found := r.get("diagnostics", {}).get("consistency"))
+    }
+    of_runs = list(zip(frame["digest"], frame["seed"], frame["split"], strict=True))
+    values = {
+        "agreement": [seeds.agreement.get(run, np.nan) for run in of_runs],
+        "consistency": [consistency.get(run[:2], np.nan) for run in of_runs],
+    }
+    return frame.assign(**{name: found for name, found in values.items() if not np.isnan(found).all()})
+
+
 def _averages(
     frame: pd.DataFrame,
     columns: Sequence[str],
@@ -107,6 +157,7 @@ def _averages(
     fids: Sequence[FidColumn],
     names: Mapping[str, str],
     timed: Mapping[str, str],
+    seeds: Seeds,
 ) -> pd.DataFrame:
     """Mean, standard deviation and n of every column, a row per config and split; the best config first.
 
@@ -131,11 +182,30 @@ def _averages(
             row |= {f"{column}_n": len(values) for column, values in of_fids.items()}
             row["seconds_of"] = "processor" if clock == "cpu_seconds" else "wall"
             rows.append(row)
+        if str(digest) in seeds.consensus:
+            rows += _consensus(names[str(digest)], seeds.consensus[str(digest)], columns, splits)
         blocks.append(rows)
     # A block's first row is that of the split that models are compared on.
-    first, labelled = columns[0] if columns else "seconds", "accuracy" in columns
-    blocks.sort(key=lambda rows: (pd.isna(rows[0][first]), -rows[0][first] if labelled else rows[0]["model"]))
-    return pd.DataFrame([row for rows in blocks for row in rows])
+    score = next((name for name in ("accuracy", *LABEL_FREE) if name in columns), "")
+
+    def place(rows: list[dict[str, Any]]) -> tuple[float, str]:
+        value = rows[0].get(score, np.nan)
+        return (np.inf if np.isnan(value) else -value, rows[0]["model"])
+
+    return pd.DataFrame([row for rows in sorted(blocks, key=place) for row in rows])
+
+
+def _consensus(
+    name: str, record: Record, columns: Sequence[str], splits: Sequence[str | None]
+) -> list[dict[str, Any]]:
+    """Rows of the one partition of all seeds, to stand below those of the model."""
+    n, metrics = len(record["seeds"]), record["metrics"]
+    row = {"digest": "", "model": f"{name}: consensus", "n": n, "seeds": n}
+    return [
+        {**row, "split": split, **{c: metrics[split].get(c) for c in columns}}
+        for split in splits
+        if split in metrics
+    ]
 
 
 def _shown(
@@ -148,8 +218,8 @@ def _shown(
     if collapsed:  # runs with signs of it
         shown["collapsed"] = [f"{k}/{r['n']}" if (k := collapsed.get(r["digest"], 0)) else DASH for r in rows]
     for column in columns:
-        metric = METRICS[column]
-        shown[metric.title] = [Value(r[column], r[f"{column}_std"], metric.digits) for r in rows]
+        heading = _headings()[column]
+        shown[heading.title] = [Value(r[column], r[f"{column}_std"], heading.digits) for r in rows]
     for fid in fids:
         shown[fid.title] = [fid.not_there(row["digest"]) or _distance(row, fid.column) for row in rows]
     shown["seconds"] = [Value(r["seconds"], r["seconds_std"], 1) for r in rows]
@@ -171,6 +241,8 @@ def _explanations(title: str, protocol: str, budget: str, kind: str, splits: Seq
         notes.append(
             "ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one"
         )
+    else:
+        notes += UNLABELLED_NOTES
     if splits == ["all"] and protocol == "neutral":
         notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
     else:

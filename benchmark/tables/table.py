@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from benchmark import plots
 from benchmark.files import write_atomically
 
 DASH = "–"
@@ -54,6 +56,7 @@ class Table:
         shown: the cells, text or `Value`.
         values: the same with mean, standard deviation and n as numbers of their own.
         numbers_from: the column from which on they are aligned to the right.
+        figure: the same drawn, where there is one; written beside it.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Table:
     values: pd.DataFrame
     notes: list[str]
     numbers_from: int = 2
+    figure: Figure | None = None
 
     def text(self) -> pd.DataFrame:
         """The cells as they are printed."""
@@ -96,7 +100,7 @@ class Table:
         )
 
     def write(self, folder: Path) -> Path:
-        """Write all three formats; returns the path of the Markdown file."""
+        """Write all formats; returns the path of the Markdown file."""
         folder.mkdir(parents=True, exist_ok=True)
         for ending, text in (
             ("md", self.markdown()),
@@ -104,6 +108,8 @@ class Table:
             ("csv", self.values.to_csv(index=False)),
         ):
             write_atomically(folder / f"{self.name}.{ending}", text)
+        if self.figure is not None:
+            plots.save(self.figure, folder, self.name)
         return folder / f"{self.name}.md"
 
 

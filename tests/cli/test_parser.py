@@ -18,6 +18,18 @@ import pytest
         (("run", "--shade", "red"), "unrecognized arguments: --shade red"),
         (("run", "--dataset", "nowhere.npz"), "there is no file or folder nowhere.npz"),
         (("run", "--models", "kmeans", "--clusters", "1"), "expected at least 2"),
+        (("run", "--clusters", "20:5"), "'20:5' was given, expected K, or several numbers from 2 on: FIRST"),
+        (("run", "--clusters", "1:5"), "'1:5' was given, expected K, or several numbers from 2 on"),
+        (("run", "--clusters", "5:9:0"), "'5:9:0' was given"),
+        (("run", "--clusters", "5:9:1:1"), "'5:9:1:1' was given"),
+        (("run", "--clusters", "4,,6"), "'4,,6' was given"),
+        (("run", "--clusters", "5:9", "--seeds", "2"), "needs three at least; --seeds 2 was given"),
+        (
+            ("run", "--clusters", "5:99", "--models", "kmeans", "--dataset", "FEW"),
+            "9 points, fewer than the 10 clusters",
+        ),
+        (("run", "--consensus", "--seeds", "1"), "a consensus is of several seeds, two at least; --seeds 1"),
+        (("run", "--consensus", "--study", "gmvae-k-m"), "--consensus goes with runs that"),
         (("run", "--plugin", "nothing.py"), "there is no file nothing.py"),
         (
             ("run", "--models", "mpcc", "--dataset", "modes3"),
@@ -32,14 +44,16 @@ import pytest
         ((), "required: command"),
     ],
 )
-def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, arguments, message):
+def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, tmp_path, arguments, message):
     """In this process where it can be, for speed: the plan is made without a process of its own."""
     from benchmark.cli import parser
     from benchmark.running.plan import plan
 
     monkeypatch.setattr("benchmark.running.plan.make_plan", plan)
+    few = tmp_path / "few.csv"
+    few.write_text("1,2\n" * 9)
     try:
-        code = parser.main(list(arguments))
+        code = parser.main([str(few) if word == "FEW" else word for word in arguments])
     except SystemExit as exit_:
         code = exit_.code
     assert code == 1
@@ -50,3 +64,13 @@ def test_help_names_every_command_and_exit_code(cli):
     found = cli("--help")
     for word in ("run", "tables", "list", "info", "doctor", "exit codes"):
         assert word in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("8", (8,)), ("5:8", (5, 6, 7, 8)), ("5:11:3", (5, 8, 11)), ("9,4,9", (4, 9)), ("1", (1,))],
+)
+def test_a_number_of_clusters_or_several(text, numbers):
+    from benchmark.cli.parser import _parser
+
+    assert _parser().parse_args(["run", "--clusters", text]).clusters == numbers

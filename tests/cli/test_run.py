@@ -312,3 +312,43 @@ def test_own_data_that_can_not_be_used_are_one_sentence_and_nothing_is_written(
 def test_an_option_of_own_data_is_refused_for_a_data_set_of_the_suite(capsys):
     assert main(["info", "digits", "--size", "8"]) == 1
     assert "digits is no data of your own" in capsys.readouterr().err
+
+
+def test_a_range_of_clusters_is_planned_as_runs_like_any_other(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "make_plan", planning.plan)
+    words = [
+        "run",
+        "--models",
+        "kmeans,nmf",
+        "--clusters",
+        "4:8:2",
+        "--set",
+        "nmf.max_iter=9",
+        "--dry-run",
+    ]
+    assert main([*words, "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "30 runs, 0 of them done" in said.err  # two models, three numbers, five seeds
+    assert re.findall(r"(\w+) \w+: n_clusters = (\d)", said.out) == [
+        (model, k) for model in ("kmeans", "nmf") for k in "468"
+    ]
+
+
+@pytest.mark.slow
+def test_a_range_of_clusters_ends_with_a_recommendation_and_goes_on_where_it_was(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 4
+    np.savez(tmp_path / "own.npz", X=rng.normal(size=(200, 5)) + 9 * np.eye(4, 5)[y])
+    words = ("run", "--dataset", tmp_path / "own.npz", "--models", "kmeans", "--results", tmp_path)
+    first = cli(*words, "--clusters", "2:5", "--seeds", 3)
+    assert first.returncode == 0, first.stderr
+    assert "12 runs, 0 of them done" in first.stderr
+    assert "kmeans: K = " in first.stdout
+    assert {p.suffix for p in (tmp_path / "tables").glob("own-*-clusters.*")} == {
+        ".md",
+        ".tex",
+        ".csv",
+        ".png",
+        ".pdf",
+    }
+    assert "18 runs, 12 of them done" in cli(*words, "--clusters", "2:7", "--seeds", 3).stderr

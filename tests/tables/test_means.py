@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.records.assignments import Seeds
 from benchmark.tables.means import build
 from benchmark.tables.table import markdown
 
@@ -143,6 +144,46 @@ def test_runs_of_older_presets_are_left_out_too():
 def test_without_labels_the_table_has_what_needs_none():
     (table,) = build([record(labels=False)])
     assert list(table.shown.columns) == ["model", "split", "seeds", "clusters", "silhouette", "seconds"]
+
+
+def test_without_labels_models_are_sorted_by_the_agreement_of_their_seeds():
+    runs = [record(m, seed=s, labels=False, digest=m) for m in "abc" for s in (0, 1)]
+    for r in runs[2:]:
+        r["diagnostics"] = {"consistency": [1.0, 0.5, 0.0]}
+    known = {"a": 0.2, "b": 0.9}
+    agreement = {(m, s, "test"): value + 0.1 * s for m, value in known.items() for s in (0, 1)}
+    (table,) = build(runs, seeds=Seeds(agreement, {}))
+    shown = [row for row in table.text().to_dict("records") if row["split"] == "test"]
+    assert [(row["model"], row["agreement"]) for row in shown] == [
+        ("b", "0.950 ± 0.071"),
+        ("a", "0.250 ± 0.071"),
+        ("c", "–"),
+    ]
+    assert [row["consistency"] for row in shown] == ["0.500 ± 0.000", "–", "0.500 ± 0.000"]
+    assert "sorted by agreement" in table.markdown()
+
+
+def test_a_single_seed_each_is_sorted_by_the_information_of_its_clusters():
+    runs = [record(m, labels=False) for m in "abc"]
+    for r, value in zip(runs, (1.0, 2.0, 1.5), strict=True):
+        for metrics in r["metrics"].values():
+            metrics["default"]["mutual_information"] = value
+    (table,) = build(runs)
+    assert table.shown["model"].unique().tolist() == ["b", "c", "a"]
+
+
+def test_a_consensus_stands_below_its_seeds():
+    runs = [record(m, accuracy=a, digest=m) for m, a in (("a", 0.5), ("b", 0.6))]
+    consensus = {"seeds": [0, 1, 2], "metrics": {"test": {"accuracy": 0.55, "nmi": 0.4, "confusion": [[1]]}}}
+    (table,) = build(runs, seeds=Seeds({}, {"a": consensus}))
+    found = [
+        (row["model"], row["split"], row["seeds"], row["ACC"]) for row in table.text().to_dict("records")
+    ]
+    assert found[2:] == [
+        ("a", "test", "1", "0.500"),
+        ("a", "train", "1", "0.500"),
+        ("a: consensus", "test", "3", "0.550"),
+    ]
 
 
 def test_models_that_do_not_suit_the_data_are_dashes_with_a_reason():

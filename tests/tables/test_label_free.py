@@ -1,0 +1,48 @@
+"""Correlations and picks, from scores made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmark.tables.label_free import TITLES, critical, label_free_tables, spearman
+
+
+def scores(model="vade", seeds=10, **columns):
+    accuracy = np.linspace(0.5, 0.9, seeds)
+    values = {"seed": range(seeds), "accuracy": accuracy, "consensus": 0.95, **dict.fromkeys(TITLES, np.nan)}
+    where = {"dataset": "digits", "protocol": "neutral", "budget": "quick", "model": model}
+    return pd.DataFrame({**where, **values, **columns})
+
+
+def test_the_threshold_is_that_of_the_test():
+    assert critical(10) == pytest.approx(0.632, abs=1e-3)  # tables of the t-test of a correlation
+    assert critical(6) == pytest.approx(0.811, abs=1e-3)
+
+
+def test_a_measure_that_is_missing_or_equal_for_all_has_no_correlation():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 10))
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert np.isnan(spearman(a, np.ones(10)))
+    assert np.isnan(spearman(a, np.where(b > 0, b, np.nan)))
+
+
+def test_correlations_between_seeds_and_the_seed_that_each_measure_picks():
+    order = np.arange(10.0)
+    made = scores(agreement=order, mutual_information=-order, own_space=[0, 5, *[1] * 8])
+    correlations, picks = label_free_tables(made)
+    (row,) = correlations.text().to_dict("records")
+    assert (row["data"], row["model"], row["seeds"]) == ("digits, quick", "vade", "10")
+    assert (row["agreement"], row["I(x; y)"], row["bound"]) == ("+1.00*", "-1.00*", "–")
+    (row,) = picks.text().to_dict("records")
+    assert (row["mean"], row["best"], row["consensus"]) == ("0.700 ± 0.135", "0.900", "0.950")
+    assert (row["agreement"], row["I(x; y)"], row["own space"]) == ("0.900", "0.500", "0.544")
+
+
+def test_models_are_compared_by_their_means_where_there_are_enough():
+    few = [scores(f"m{i}", 3, accuracy=[i, i, i + 3.0], agreement=[i, i + 1.0, i + 2.0]) for i in range(6)]
+    (table,) = label_free_tables(pd.concat(few))
+    (row,) = table.text().to_dict("records")
+    assert (row["models"], row["agreement"], row["I(x; y)"]) == ("6", "+1.00*", "–")
+    assert label_free_tables(pd.concat(few[:5])) == []
