@@ -19,7 +19,7 @@ from ._networks import decoder_mean, mlp, reconstruction_nll
 
 
 class AAE(ClusteringModel):
-    """An autoencoder whose code is a cluster and a style, each pushed to its prior by an adversary of its own.
+    """An autoencoder whose code is a cluster and a style, each pushed to its prior by an adversary.
 
         p(y) = Cat(1/K), a one-hot   p(z) = N(0, I)   p(x | y, z) = Bernoulli (images) or Gaussian (vectors)
         encoder: q(y | x) = softmax(a(x)), given to the decoder as it is, not drawn; z = s(x)
@@ -157,7 +157,9 @@ class AAE(ClusteringModel):
         return decoder_mean(self.decoder(self.embed(x)), self.bounded).view(-1, *self.data.shape)
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
-        """information: I(x; y) in nats, log K at most; style_variance: mean over z's dimensions, 1 in the prior."""
+        """information: I(x; y) in nats, log K at most. style_variance: mean over the dimensions, 1 in the
+        prior.
+        """
         z = self.map_batches(lambda part: self.encode(part)[1], x)
         return {
             "information": information(self.map_batches(self.log_assign, x).exp()).item(),

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, batches_per_epoch
 
 from ._adversarial import AdversarialLoss, critic_loss, generator_loss, update
-from ._code_clusters import CodeClusters
+from ._code_clusters import CodeKMeans
 from ._gan_networks import CriticNorm, generator, trunk
 from ._mpcc_prior import latent_nll
 
@@ -48,12 +48,17 @@ class AIM(ClusteringModel):
     @dataclass(frozen=True)
     class Config(ModelConfig):
         latent: int = 24  # J, dimension of z
-        channels: tuple[int, ...] = (64, 128)  # of the convolutions, each halves an image; none: no convolutions
+        channels: tuple[int, ...] = (
+            64,
+            128,
+        )  # of the convolutions, each halves an image; none: no convolutions
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         critic_norm: CriticNorm = "spectral"  # of the discriminator
         loss: AdversarialLoss = "hinge"  # of the GAN; the discriminator has no gradient penalty
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
-        epochs_at_most: int | None = None  # fewer iterations if they are more than so many passes over the data
+        epochs_at_most: int | None = (
+            None  # fewer iterations if they are more than so many passes over the data
+        )
         batch_size: int = 50  # real, and as many generated points, per update
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration
@@ -129,10 +134,8 @@ class AIM(ClusteringModel):
             spectral_norm(head) if c.critic_norm == "spectral" else head,
             nn.Flatten(0),
         )
-        self.encoder = nn.Sequential(
-            trunk(shape, c.hidden, channels), nn.Linear(c.hidden[-1], 2 * c.latent)
-        )
-        self.clusters = CodeClusters(c.n_clusters, c.latent)
+        self.encoder = nn.Sequential(trunk(shape, c.hidden, channels), nn.Linear(c.hidden[-1], 2 * c.latent))
+        self.kmeans = CodeKMeans(c.n_clusters, c.latent)
         self.generator_optimizer = _adam(self.generator, c.lr, c.beta1)
         self.discriminator_optimizer = _adam(self.discriminator, c.d_lr, c.beta1)
         self.encoder_optimizer = _adam(self.encoder, c.e_lr, c.beta1)
@@ -142,7 +145,7 @@ class AIM(ClusteringModel):
         points = c.d_steps * c.batch_size
         passes = c.iterations if c.epochs_at_most is None else c.epochs_at_most * batches_per_epoch(x, points)
         yield Stage("train", self.step, min(c.iterations, passes), points)
-        yield Action("clusters", lambda: self.clusters.fit(self.map_batches(self.embed, x)))
+        yield Action("kmeans", lambda: self.kmeans.fit(self.map_batches(self.embed, x)))
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """d_steps + 1 + e_steps updates, each with latents of its own, in this order."""
@@ -174,14 +177,14 @@ class AIM(ClusteringModel):
 
     def log_assign(self, x: Tensor) -> Tensor:
         """One-hot at the nearest centre."""
-        return self.clusters.log_assign(self.embed(x))
+        return self.kmeans.log_assign(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) mean m of q(z | x)."""
         return self.encoder(x)[:, : self.config.latent]
 
     def sample(self, n: int, cluster: int | None = None) -> Tensor:
-        return self.generator(self.draw_latents(n) if cluster is None else self.clusters.sample(n, cluster))
+        return self.generator(self.draw_latents(n) if cluster is None else self.kmeans.sample(n, cluster))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(m(x))."""

@@ -9,8 +9,7 @@ from torch import Tensor
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage
 
 from ._budget import training_steps
-from ._code_clusters import CodeClusters
-from ._mixture import Mixture, fit_mixture
+from ._code_clusters import CodeKMeans, CodeMixture
 from ._networks import decoder_mean, gaussian_kl, mlp, reconstruction_nll
 
 
@@ -64,19 +63,12 @@ class VAE(ClusteringModel):
     }
     smoke = {"*": {"hidden": (32,), "epochs": 2, "min_steps": 0, "batch_size": 50, "em_restarts": 1}}
 
-    weights: Tensor
-    means: Tensor
-    covariances: Tensor
-
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         c, k, j = config, config.n_clusters, config.latent
         self.bounded = data.value_range is not None
         self.encoder, self.decoder = mlp((data.dim, *c.hidden, 2 * j)), mlp((j, *c.hidden[::-1], data.dim))
-        self.clusters = CodeClusters(k, j)
-        self.register_buffer("weights", torch.full((k,), 1 / k, dtype=torch.float64))
-        self.register_buffer("means", torch.zeros(k, j, dtype=torch.float64))
-        self.register_buffer("covariances", torch.eye(j, dtype=torch.float64).repeat(k, 1, 1))
+        self.kmeans, self.mixture = CodeKMeans(k, j), CodeMixture(k, j)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=c.lr, fused=True)
 
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
@@ -103,11 +95,8 @@ class VAE(ClusteringModel):
 
     def fit_clusters(self, x: Tensor) -> None:
         codes = self.map_batches(self.embed, x)
-        self.clusters.fit(codes)
-        c = self.config
-        mixture = fit_mixture(codes, c.n_clusters, c.em_restarts, "likelihood", c.em_points)
-        for name, value in mixture._asdict().items():
-            getattr(self, name).copy_(value)
+        self.kmeans.fit(codes)
+        self.mixture.fit(codes, self.config.em_restarts, self.config.em_points)
 
     def assignments(self) -> dict[str, Callable[[Tensor], Tensor]]:
         return {
@@ -117,12 +106,11 @@ class VAE(ClusteringModel):
 
     def log_assign(self, x: Tensor) -> Tensor:
         """One-hot at the nearest centre."""
-        return self.clusters.log_assign(self.embed(x))
+        return self.kmeans.log_assign(self.embed(x))
 
     def log_mixture(self, x: Tensor) -> Tensor:
         """(B, K) log-posterior of the mixture at the code."""
-        mixture = Mixture(*(t.cpu() for t in (self.weights, self.means, self.covariances)))
-        return mixture.log_joint(self.embed(x)).log_softmax(dim=1).float()
+        return self.mixture.log_assign(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, J) mean m of q(z | x)."""
@@ -133,7 +121,7 @@ class VAE(ClusteringModel):
         if cluster is None:
             z = torch.randn(n, self.config.latent, device=self.device)
         else:
-            z = self.clusters.sample(n, cluster)
+            z = self.kmeans.sample(n, cluster)
         return decoder_mean(self.decoder(z), self.bounded).view(n, *self.data.shape)
 
     def reconstruct(self, x: Tensor) -> Tensor:
