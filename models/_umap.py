@@ -20,8 +20,9 @@ from ._neighbours import nearest_point
 class MapClustering(ClusteringModel):
     """Features of the training points, a map of them by UMAP, and clusters of the places on it.
 
-    A new point is placed where the training point with the nearest features is. UMAP's own `transform`, which
-    optimises new places, depends on what else is in its batch, and its state is no tensor.
+    A new point is placed where the training point with the nearest features is: UMAP's own `transform`
+    optimises new places, which then depend on the rest of their batch, and its state is no tensor. The map
+    starts from principal components, since an equal seed must give an equal map.
 
     A subclass gives `prepare`, `features` and `cluster`.
     """
@@ -66,6 +67,7 @@ class MapClustering(ClusteringModel):
             n_neighbors=min(c.neighbours, len(x) - 1),
             n_components=c.dimensions,
             min_dist=c.min_dist,
+            init="pca",  # the spectral start is another one each time where the graph falls apart
             random_state=draw_seed(),
             n_jobs=1,
         )

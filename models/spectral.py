@@ -62,7 +62,7 @@ class Spectral(ClusteringModel):
         if self.exact:
             self.register_buffer("labels", torch.zeros(n, dtype=torch.long))
             return
-        zeros = lambda *shape: torch.zeros(*shape, dtype=torch.float64)  # noqa: E731
+        zeros = lambda *shape: torch.zeros(shape, dtype=torch.float64)  # noqa: E731
         self.register_buffer("gamma", zeros())  # W(a, b) = exp(-gamma |a - b|^2)
         self.register_buffer("root", zeros(n, n))  # W^-1/2 of the landmarks
         self.register_buffer("total", zeros(n))  # sum of the features of all training points

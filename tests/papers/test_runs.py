@@ -52,6 +52,10 @@ def test_a_paper_needs_each_of_its_settings_once():
         "kvaes": ("neutral", 5),
         "gmvae": ("neutral", 5),
         "vade": ("pooled", 5),
+        "vae": ("pooled", 5),
+        "aae": ("neutral", 5),
+        "n2d": ("pooled", 5),
+        "umap_hdbscan": ("pooled", 5),
     }
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
 
