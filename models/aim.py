@@ -56,9 +56,8 @@ class AIM(ClusteringModel):
         critic_norm: CriticNorm = "spectral"  # of the discriminator
         loss: AdversarialLoss = "hinge"  # of the GAN; the discriminator has no gradient penalty
         iterations: int = 210_000  # each with d_steps + 1 + e_steps updates
-        epochs_at_most: int | None = (
-            None  # fewer iterations if they are more than so many passes over the data
-        )
+        # fewer iterations if they are more than so many passes over the data
+        epochs_at_most: int | None = None
         batch_size: int = 50  # real, and as many generated points, per update
         d_steps: int = 4  # updates of the discriminator per iteration
         e_steps: int = 4  # updates of the encoder per iteration

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from benchmark.api import DataSpec, ModelConfig, Stage
 
@@ -88,8 +89,9 @@ class N2D(MapClustering):
         return {"reconstruction": loss}
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, J) codes."""
-        return self.encoder(x.flatten(1))
+        """(B, J) codes; in double precision, since UMAP makes another map of the smallest difference."""
+        weights = {name: p.double() for name, p in self.encoder.named_parameters()}
+        return functional_call(self.encoder, weights, (x.flatten(1).double(),)).float()
 
     def cluster(self) -> None:
         self.mixture.fit(self.places, self.config.restarts)

@@ -28,14 +28,15 @@ def test_noise_gets_the_label_of_the_nearest_place_that_is_in_a_cluster():
     assert without_noise(torch.full((5,), -1), places).tolist() == [0] * 5
 
 
-@pytest.mark.parametrize("name", ["umap_gmm", "umap_hdbscan"])
-def test_separated_clusters_are_found_and_a_new_point_goes_where_the_nearest_is(name):
+@pytest.mark.parametrize(("name", "overrides"), [("umap_gmm", {}), ("umap_hdbscan", {"min_share": 0.1})])
+def test_separated_clusters_are_found_and_a_new_point_goes_where_the_nearest_is(name, overrides):
     pytest.importorskip("umap", reason="umap-learn is not here: pip install 'dgcbench[umap]'")
     y = np.arange(170) % 3
     x = np.random.default_rng(0).normal(size=(170, 6)) + 12 * np.eye(3, 6)[y]
     x = torch.from_numpy(x.astype(np.float32))
     cls = Registry().model(name)
-    model = cls(SPEC, config.resolve(cls, SPEC, 3, "smoke", {"components": "4"}))
+    values = {"components": 4, "neighbours": 20} | overrides
+    model = cls(SPEC, config.resolve(cls, SPEC, 3, "smoke", values))
     Trainer(model, x[:150], 0).run()
     model.eval()
     assert model.n_clusters == 3
