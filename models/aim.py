@@ -48,10 +48,7 @@ class AIM(ClusteringModel):
     @dataclass(frozen=True)
     class Config(ModelConfig):
         latent: int = 24  # J, dimension of z
-        channels: tuple[int, ...] = (
-            64,
-            128,
-        )  # of the convolutions, each halves an image; none: no convolutions
+        channels: tuple[int, ...] = (64, 128)  # of the convolutions, each halves an image; or none
         hidden: tuple[int, ...] = (1024,)  # widths of the fully connected layers
         critic_norm: CriticNorm = "spectral"  # of the discriminator
         loss: AdversarialLoss = "hinge"  # of the GAN; the discriminator has no gradient penalty
