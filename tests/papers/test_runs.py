@@ -55,6 +55,10 @@ def test_a_paper_needs_each_of_its_settings_once():
         "dec": ("pooled", 10),
         "idec": ("pooled", 5),
         "dcn": ("pooled", 10),
+        "vae": ("pooled", 5),
+        "aae": ("neutral", 5),
+        "n2d": ("pooled", 5),
+        "umap_hdbscan": ("pooled", 5),
     }
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants
 
