@@ -47,9 +47,14 @@ class DCN(AeKMeans):
                     f"lam is {self.lam} and first_count {self.first_count}, expected at least 0 and 1"
                 )
 
+    # The autoencoders are those of ae_kmeans, for the hour budget with time left for clustering.
     presets = AeKMeans.presets
-    hour = AeKMeans.hour
-    quick = AeKMeans.quick
+    hour = {"digits": {}, "image": {"epochs": 120, "min_steps": 3000, "min_cluster_steps": 1500}}
+    quick = {
+        "digits": {**AeKMeans.quick["digits"], "cluster_epochs": 100},
+        "image": {**AeKMeans.quick["image"], "cluster_epochs": 8, "min_cluster_steps": 1000},
+        "vector": {**AeKMeans.quick["vector"], "cluster_epochs": 10, "min_cluster_steps": 1000},
+    }
     smoke = {"*": {**AeKMeans.smoke["*"], "cluster_epochs": 2}}
 
     clusters: Tensor

@@ -51,9 +51,14 @@ class DEC(AeKMeans):
                     " expected at least 1, a share from 0 to 1, and at least 0"
                 )
 
+    # The autoencoders are those of ae_kmeans, for the hour budget with time left for clustering.
     presets = AeKMeans.presets
-    hour = AeKMeans.hour
-    quick = AeKMeans.quick
+    hour = {"digits": {"target_steps": 50}, "image": {"epochs": 120, "min_steps": 3000}}
+    quick = {
+        "digits": {**AeKMeans.quick["digits"], "cluster_steps": 3000},
+        "image": {**AeKMeans.quick["image"], "cluster_steps": 6000},
+        "vector": {**AeKMeans.quick["vector"], "cluster_steps": 6000},
+    }
     smoke = {"*": {**AeKMeans.smoke["*"], "cluster_steps": 6, "target_steps": 3}}
 
     target: Tensor
