@@ -71,7 +71,9 @@ class MapClustering(ClusteringModel):
             random_state=draw_seed(),
             n_jobs=1,
         )
+        threads = torch.get_num_threads()
         self.places.copy_(torch.from_numpy(umap.fit_transform(self.points.cpu().numpy())))
+        torch.set_num_threads(threads)  # numba has set OpenMP's, and sums over several round differently
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, d) place on the map: that of the nearest training point."""
