@@ -27,6 +27,26 @@ from benchmark.reading import DEFAULT, Reading
 T = TypeVar("T")
 
 
+# Comparison models, which a sweep has when they are named, or with --models all: with them `make bench` would
+# take an hour. Any other model, a plugin's too, is in every sweep.
+ON_REQUEST = frozenset(
+    {
+        "aae",
+        "aim",
+        "dcn",
+        "dec",
+        "idec",
+        "infogan",
+        "n2d",
+        "spectral",
+        "umap_gmm",
+        "umap_hdbscan",
+        "vae",
+        "vmm",
+    }
+)
+
+
 class Registry:
     """All models and data sets that can be found, by name.
 
@@ -93,6 +113,12 @@ class Registry:
     def is_own(self, name: str) -> bool:
         """Whether that is the path of the user's own data."""
         return is_own(name, self.datasets)
+
+    def chosen(self, names: Sequence[str]) -> list[type[ClusteringModel]]:
+        """Models by their names; without any those of every sweep, and with "all" all of them."""
+        if not names:
+            names = sorted(self.models.keys() - ON_REQUEST)
+        return [self.model(name) for name in (sorted(self.models) if list(names) == ["all"] else names)]
 
     def _find(self, kind: str, name: str, table: dict[str, T]) -> T:
         if name in table:

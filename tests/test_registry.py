@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.registry import Registry
+from benchmark.registry import ON_REQUEST, Registry
 
 MODEL = """
 from dataclasses import dataclass
@@ -131,3 +131,11 @@ def test_a_name_that_two_plugins_want_is_an_error_that_names_both_files(tmp_path
         (tmp_path / name).mkdir()
         plugins.append(write(tmp_path / name, MODEL.format(name="same")))
     assert f"taken by {plugins[0]}, {plugins[1]} must" in Registry(plugins).failures[plugins[1]]
+
+
+def test_a_sweep_without_names_leaves_comparison_models_out_and_all_is_all():
+    registry = Registry()
+    assert registry.models.keys() >= ON_REQUEST
+    assert {model.name for model in registry.chosen(())} == registry.models.keys() - ON_REQUEST
+    assert {model.name for model in registry.chosen(("all",))} == registry.models.keys()
+    assert [model.name for model in registry.chosen(("vade", "dec"))] == ["vade", "dec"]

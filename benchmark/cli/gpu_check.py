@@ -57,10 +57,9 @@ def gpu_check(options: argparse.Namespace) -> int:
 
 
 def timed_models(names: Sequence[str], form: Form) -> list[str]:
-    """The models with steps to time: those asked for, or all."""
-    registry = Registry()
-    found = [name for name in names or registry.models if is_timed(registry.model(name), form)]
-    if without := [name for name in names if name not in found]:
+    """The models with steps to time: those asked for, or those of every sweep."""
+    found = [model.name for model in Registry().chosen(names) if is_timed(model, form)]
+    if names != ("all",) and (without := [name for name in names if name not in found]):
         raise UserError(f"{', '.join(without)} has no training steps; leave it out, or name none to time all")
     return found
 

@@ -67,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     run.add_argument(
-        "--models", type=_names, default=(), metavar="A,B", help="default: all that suit the data"
+        "--models",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="names, or all (default: the five models, the baselines and your own, where they suit the data)",
     )
     run.add_argument(
         "--protocol",
@@ -339,7 +343,11 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("gpu-check.md"), metavar="FILE.md", help="default: %(default)s"
     )
     gpu_check.add_argument(
-        "--models", type=_names, default=(), metavar="A,B", help="default: all that have training steps"
+        "--models",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="default: those of `run` that have training steps",
     )
     gpu_check.add_argument(
         "--device",

@@ -25,7 +25,7 @@ class Request:
 
     Attributes:
         dataset: a name, or the path of the user's own data.
-        models: names; empty for every registered model that suits the data.
+        models: names, or "all"; empty for those of every sweep (`Registry.chosen`) that suit the data.
         seeds: how many, counted from 0.
         budget: None for quick.
         device: None for what the machine has.
@@ -126,7 +126,7 @@ def plan(request: Request, note: Path | None = None) -> Plan:
 
     registry = Registry(request.plugins, loading)
     registry.require(request.plugins)
-    classes = [registry.model(name) for name in request.models or sorted(registry.models)]
+    classes = registry.chosen(request.models)
     for name in set(request.overrides) - {c.name for c in classes}:
         raise UserError(f"hyper-parameters are set for {name}, which is not among the models of this run")
     loading(f"the data set {request.dataset}")
