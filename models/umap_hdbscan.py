@@ -21,8 +21,8 @@ class UmapHdbscan(PixelMap):
     record has the share. A new point has the cluster of the training point with the nearest values.
 
     Settings are those of the page on clustering in UMAP's documentation: `min_samples` 10 and clusters of at
-    least 500 of MNIST's 70,000 points, here a share of the points. Of digits' 1,797 it is too small, and noise
-    and small clusters are many: there it is 1/40, from the middle of the range that leaves both as they are.
+    least 500 of MNIST's 70,000 points, here a share of the points. For digits' 1,797 points that is too
+    small, with many clusters and much noise: there it is 1/40, amid a range where both stay as they are.
     """
 
     name = "umap_hdbscan"
