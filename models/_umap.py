@@ -22,7 +22,7 @@ class MapClustering(ClusteringModel):
 
     A new point is placed where the training point with the nearest features is: UMAP's own `transform`
     optimises new places, which then depend on the rest of their batch, and its state is no tensor. The map
-    starts from principal components, since an equal seed must give an equal map.
+    starts from principal components, not from eigenvectors of the graph as is umap-learn's default.
 
     A subclass gives `prepare`, `features` and `cluster`.
     """
@@ -67,7 +67,7 @@ class MapClustering(ClusteringModel):
             n_neighbors=min(c.neighbours, len(x) - 1),
             n_components=c.dimensions,
             min_dist=c.min_dist,
-            init="pca",  # the spectral start is another one each time where the graph falls apart
+            init="pca",  # eigenvectors of the graph of many points take long
             random_state=draw_seed(),
             n_jobs=1,
         )

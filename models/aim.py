@@ -86,7 +86,8 @@ class AIM(ClusteringModel):
         "digits": {"channels": (64,), "latent": 10, "iterations": 50_000},
         "vector": {"latent": 10},
     }
-    _small = {"batch_size": 64, "d_steps": 1, "e_lr": 1e-3}
+    # MPCC's recipes for these budgets
+    _small = {"batch_size": 64, "d_steps": 1}
     _fully_connected = {
         **_small,
         "channels": (),
@@ -95,25 +96,28 @@ class AIM(ClusteringModel):
         "e_steps": 2,
         "lr": 5e-4,
         "d_lr": 5e-4,
+        "e_lr": 1e-3,
     }
     _dcgan = {
         **_small,
         "critic_norm": "batch",
         "loss": "nonsaturating",
         "e_steps": 1,
-        "lr": 1e-3,
+        "lr": 2e-3,
+        "d_lr": 5e-4,
+        "e_lr": 2e-3,
         "beta1": 0.5,
-        "epochs_at_most": 125,
+        "epochs_at_most": 150,
     }
     hour = {
         "digits": {**_fully_connected, "iterations": 30_000},
-        "image": {**_dcgan, "iterations": 9000},
+        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "iterations": 12_000},
         "vector": {**_fully_connected, "iterations": 30_000},
     }
     quick = {
-        "digits": {"iterations": 8000},
-        "image": {"channels": (32, 64), "hidden": (512,), "iterations": 3000},
-        "vector": {"iterations": 8000},
+        "digits": {"iterations": 6500},
+        "image": {"channels": (16, 32), "hidden": (256,), "iterations": 4000},
+        "vector": {"iterations": 6500},
     }
     smoke = {"*": {"channels": (4,), "hidden": (16,), "iterations": 4, "batch_size": 8}}
 
