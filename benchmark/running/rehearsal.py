@@ -40,7 +40,7 @@ class Rehearsal:
     """What a run will take.
 
     Attributes:
-        stages: {name: seconds} of all steps of each stage.
+        stages: {name: seconds} of all steps of each stage whose number of steps is fixed.
         rest: seconds of everything else.
         memory: at its peak, in MiB.
     """
@@ -95,7 +95,8 @@ def serve(run: Run, answer: Connection, environment: Mapping[str, str], limit: f
 
 def time_run(run: Run) -> Rehearsal:
     """Time some steps of every stage, and each action and rule of assignment once, of a model of some of the
-    points; what is no step is taken to grow with their number. What patience ends takes more than is said.
+    points; what is no step is taken to grow with their number. What patience ends takes more than is said, a
+    stage that may end early perhaps less.
     """
     # Not above: the parent imports this module, and is to stay small.
     import torch
@@ -129,7 +130,11 @@ def time_run(run: Run) -> Rehearsal:
             continue  # it was timed before
         count = times.pop(item.name)
         if isinstance(item, Stage):
-            stages[item.name] = count * _step_seconds(run, model, few, item, read)
+            seconds = count * _step_seconds(run, model, few, item, read)
+            if item.until is None:
+                stages[item.name] = seconds
+            else:
+                rest += seconds
         else:
             model.eval()
             rest += count * _call_seconds(item.run, read) * len(x) / len(few)

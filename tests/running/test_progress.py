@@ -12,7 +12,7 @@ def test_in_a_log_every_run_that_ends_is_one_line(capsys, monkeypatch):
     for run in runs:
         progress.start(run)
         progress.update(run, {"stage": "train", "done": 1, "total": 2, "losses": {"loss": 0.5}})
-    now[0] += 250  # for one run and twice a half
+    now[0] += 260  # for one run and twice a half
     progress.end(runs[0], {"status": "ok", "wall_seconds": 12.3})
     progress.end(runs[1], {"status": "diverged", "error": "loss is nan"})
     progress.end(runs[2], {"status": "ok", "wall_seconds": 1.0})
