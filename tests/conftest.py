@@ -29,6 +29,18 @@ def _data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.delenv("DGCBENCH_FID_WEIGHTS", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_rehearsed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timing steps before every sweep would make the tests slower, and misbehaving models misbehave twice."""
+    if "rehearsed" not in request.fixturenames:
+        monkeypatch.setattr("benchmark.running.rehearsal.rehearse", lambda runs, jobs: {})
+
+
+@pytest.fixture
+def rehearsed() -> None:
+    """Asked for by tests in which steps are timed before a sweep."""
+
+
 @pytest.fixture
 def fakes() -> str:
     """A plugin file of models that misbehave."""

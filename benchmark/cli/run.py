@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import itertools
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,14 +14,23 @@ from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.records.run import Record, Run
+    from benchmark.running.cost import Forecast
     from benchmark.running.executors.slurm import SlurmExecutor
     from benchmark.running.executors.slurm_options import SlurmOptions
     from benchmark.running.plan import Plan, Request
     from benchmark.tables.table import Table
 
+WORTH_OPENING = {
+    "clusters.png": "what each cluster is",
+    "assignments.csv": "the cluster of every point",
+    "samples.png": "new points of each cluster",
+    "embedding.png": "a map of the points",
+}
+
 
 def run(options: argparse.Namespace) -> int:
     from benchmark.records.provenance import available_cores
+    from benchmark.running.cost import Forecast, forecast
     from benchmark.running.plan import make_plan, remaining
 
     slurm = _slurm_options(options)
@@ -43,8 +53,12 @@ def run(options: argparse.Namespace) -> int:
         f"{len(plan.runs) - len(todo)} of them done, {jobs} at a time; results in {options.results}",
         file=sys.stderr,
     )
+    # on SLURM this machine only waits
+    ahead = Forecast({}) if slurm or not todo else forecast(todo, options.results, jobs)
+    if ahead.costs or (todo and not slurm and plan.budget != "smoke"):
+        print(ahead.summary(todo, jobs), file=sys.stderr)
     if options.dry_run:
-        _explain(todo, options, slurm)
+        _explain(todo, ahead, options, slurm)
         return 0
     if slurm and options.detach:
         _slurm_executor(options, slurm).submit(todo)
@@ -58,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             f"note: jobs on CPUs leave FID out; `python -m benchmark fid {options.results}` adds it",
             file=sys.stderr,
         )
-    return _run_all(plan, todo, jobs, options, slurm)
+    return _run_all(plan, ahead.weights(todo), jobs, options, slurm)
 
 
 def _require_seeds(options: argparse.Namespace) -> None:
@@ -76,14 +90,18 @@ def _require_seeds(options: argparse.Namespace) -> None:
         )
 
 
-def _explain(todo: "list[Run]", options: argparse.Namespace, slurm: "SlurmOptions | None") -> None:
-    """Print what would be run with which settings, and why it is not done."""
+def _explain(
+    todo: "list[Run]", ahead: "Forecast", options: argparse.Namespace, slurm: "SlurmOptions | None"
+) -> None:
+    """Print what would be run with which settings, what it takes, and why it is not done."""
     from benchmark.running.plan import why_not_done
 
     for digest, group in itertools.groupby(todo, key=lambda run: run.digest):
         missing = list(group)
         settings = ", ".join(f"{name} = {value}" for name, value in missing[0].key["config"].items())
         print(f"{missing[0].key['model']} {digest}: {settings}")
+        if digest in ahead.costs:
+            print(f"  a run: {ahead.costs[digest]}")
         for run in missing:
             print(f"  {run.title}: {why_not_done(run, options.results)}")
     if slurm:
@@ -91,16 +109,25 @@ def _explain(todo: "list[Run]", options: argparse.Namespace, slurm: "SlurmOption
 
 
 def _run_all(
-    plan: "Plan", todo: "list[Run]", jobs: int, options: argparse.Namespace, slurm: "SlurmOptions | None"
+    plan: "Plan",
+    weights: "dict[Run, float]",
+    jobs: int,
+    options: argparse.Namespace,
+    slurm: "SlurmOptions | None",
 ) -> int:
-    """Have an executor make the runs, then write and print the tables of the whole plan."""
+    """Have an executor make the runs, then write and print the tables of the whole plan.
+
+    Args:
+        weights: {run to be made: seconds that it is expected to take}.
+    """
     from benchmark.running.executors.local import LocalExecutor, only_local_sweep
     from benchmark.running.plan import final_record
     from benchmark.running.progress import Progress
 
     results: Path = options.results
+    todo = list(weights)
     with contextlib.nullcontext() if slurm else only_local_sweep(results, todo):
-        progress = Progress(len(todo), jobs)
+        progress = Progress(weights, jobs)
         follow = (progress.start, progress.update, progress.end)
         try:
             if slurm:
@@ -121,12 +148,25 @@ def _run_all(
         for table in _tables(plan, records, options):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
-        print(
-            "for each seed: assignments.csv, every point's cluster; clusters.png, what each is; embedding.png"
-        )
-        for folder in dict.fromkeys(run.folder(results).parent for run in plan.runs):
-            print(f"  {folder}/seed-*/")
+        _say_what_to_open(plan.runs, records, results)
     return 0 if all(record["status"] == "ok" for record in records) else 2
+
+
+def _say_what_to_open(runs: "list[Run]", records: "list[Record]", results: Path) -> None:
+    """Print the files that are worth opening, of the first seed of the best model, and the command for the
+    report.
+    """
+    from benchmark.records.select import best
+
+    if (record := best(records)) is None:
+        return
+    folder = runs[records.index(record)].folder(results)
+    there = [name for name in WORTH_OPENING if (folder / name).is_file()][:3]
+    print(f"worth opening, of {record['key']['model']}, seed {record['seed']} (other runs have the same):")
+    for name in there:
+        print(f"  {folder / name}: {WORTH_OPENING[name]}")
+    where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
+    print(f"one page of everything: python -m benchmark report{where}")
 
 
 def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) -> "list[Table]":

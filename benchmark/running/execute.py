@@ -60,7 +60,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         started=started.isoformat(timespec="seconds"),
         wall_seconds=time.monotonic() - clock,
         run_cpu_seconds=time.process_time() - cpu_clock,
-        peak_memory_mb=_peak_memory_mb(run.device),
+        peak_memory_mb=peak_memory_mb(run.device),
         provenance=provenance,
     )
     write_record(folder, record)
@@ -191,7 +191,8 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
-def _peak_memory_mb(device: str) -> dict[str, float]:
+def peak_memory_mb(device: str) -> dict[str, float]:
+    """Peaks of this process in memory, and on the GPU, in MiB."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes on macOS, in KiB on Linux
     peak = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
     if device == "cuda":

@@ -3,62 +3,88 @@ a log.
 """
 
 import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmark.records.run import Record, Run
 from benchmark.records.signs import signs_of_collapse
+from benchmark.running.cost import duration
 
 BARS = 16  # at most, one per run in progress
 SLOT = "{desc:<34} {percentage:3.0f}% |{bar:20}| {elapsed} {postfix}"
 
 
 class Progress:
-    """Bars on a terminal; elsewhere one line for each run that ends."""
+    """Bars on a terminal; elsewhere one line for each run that ends. Both have the time left.
 
-    def __init__(self, runs: int, jobs: int):
+    Args:
+        weights: {run: seconds that it is expected to take}; what counts is how they compare.
+    """
+
+    def __init__(self, weights: Mapping[Run, float], jobs: int):
+        self._weights = weights
+        self._shares: dict[Run, float] = {}  # how much of a run is done, from 0 to 1
+        self._ended = 0
+        self._began = time.monotonic()
         self._terminal = sys.stderr.isatty()
-        hidden = not self._terminal
-        self._all = tqdm(total=runs, desc="runs", unit="run", position=0, disable=hidden, leave=False)
-        self._free = list(range(1, min(jobs, runs, BARS) + 1))
+        self._all = self._bar(f"0 of {len(weights)} runs", 0)
+        self._free = list(range(1, min(jobs, len(weights), BARS) + 1))
         self._slots: dict[Run, tuple[int, tqdm[Any]]] = {}
 
     def start(self, run: Run) -> None:
         if not self._free:  # more runs than lines on a terminal
             return
         position = self._free.pop(0)
-        bar = tqdm(
-            total=1,
-            desc=run.title,
-            position=position,
-            disable=not self._terminal,
-            leave=False,
-            bar_format=SLOT,
-        )
-        self._slots[run] = (position, bar)
+        self._slots[run] = (position, self._bar(run.title, position))
 
     def update(self, run: Run, message: dict[str, Any]) -> None:
-        if run not in self._slots:
-            return
-        _, bar = self._slots[run]
-        losses = " ".join(f"{name} {value:.4g}" for name, value in list(message["losses"].items())[:3])
-        bar.n, bar.total = message["done"], max(1, message["total"])
-        bar.set_postfix_str(f"{message['stage']} {losses}")
+        share = message["done"] / max(1, message["total"])
+        self._count(run, share)
+        if run in self._slots:
+            _, bar = self._slots[run]
+            losses = " ".join(f"{name} {value:.4g}" for name, value in list(message["losses"].items())[:3])
+            bar.n = share
+            bar.set_postfix_str(f"{message['stage']} {losses}")
 
     def end(self, run: Run, record: Record) -> None:
         if run in self._slots:
             position, bar = self._slots.pop(run)
             bar.close()
             self._free.append(position)
+        self._ended += 1
+        self._count(run, 1.0)
         seconds = f", {record['wall_seconds']:.0f} s" if "wall_seconds" in record else ""
         reason = "" if record["status"] == "ok" else f": {record['error']}"
         if signs := signs_of_collapse(record):
             reason = f"; warning: collapsed, {'; '.join(signs)}"
-        self._all.update()
-        tqdm.write(f"{run.title}: {record['status']}{seconds}{reason}", file=sys.stderr)
+        state = f"{self._ended} of {len(self._weights)} runs{self._left()}"
+        tqdm.write(f"{run.title}: {record['status']}{seconds}{reason} ({state})", file=sys.stderr)
 
     def close(self) -> None:
         for _, bar in self._slots.values():
             bar.close()
         self._all.close()
+
+    def _bar(self, title: str, position: int) -> "tqdm[Any]":
+        hidden = not self._terminal
+        return tqdm(total=1, desc=title, position=position, disable=hidden, leave=False, bar_format=SLOT)
+
+    def _count(self, run: Run, share: float) -> None:
+        self._shares[run] = share
+        self._all.n = self._done()
+        self._all.set_description_str(f"{self._ended} of {len(self._weights)} runs", refresh=False)
+        self._all.set_postfix_str(self._left().removeprefix(", "))
+
+    def _done(self) -> float:
+        """Share of the whole sweep that is done."""
+        done = sum(self._weights[run] * share for run, share in self._shares.items())
+        return done / sum(self._weights.values())
+
+    def _left(self) -> str:
+        done = self._done()
+        if not 0 < done < 1:
+            return ""
+        return f", {duration((time.monotonic() - self._began) * (1 - done) / done)} left"

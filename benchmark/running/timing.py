@@ -141,7 +141,7 @@ def measure(model_class: type[ClusteringModel], device: str, form: Form) -> Iter
             eager.append(_time_stage(model, x, 0, item, totals, Clock(form, device), None))
             yield eager[-1]
         else:
-            seconds = _run(model, x, 0, item).seconds[item.name]
+            seconds = run_item(model, x, 0, item).seconds[item.name]
             yield Timing(item.name, 0, totals[item.name], "eager", seconds)
     if device == "cpu":
         yield from (replace(timing, mode="eager: no CUDA") for timing in eager)
@@ -167,7 +167,7 @@ def measure_together(
     longest = max((item for item in plan if isinstance(item, Stage)), key=lambda item: totals[item.name])
     for item in plan[: plan.index(longest)]:
         if isinstance(item, Action):
-            _run(model, x, seed, item)
+            run_item(model, x, seed, item)
     graph = CudaGraph if device == "cuda" else None
     return _time_stage(model, x, seed, longest, totals, Clock(form, device, begin), graph)
 
@@ -205,7 +205,7 @@ def _images(form: Form, device: str) -> Tensor:
     return torch.randint(256, (form.images, *SHAPE), dtype=torch.uint8).to(device)
 
 
-def _run(
+def run_item(
     model: ClusteringModel,
     x: Tensor,
     seed: int,
@@ -236,7 +236,7 @@ def _time_stage(
     clock: Clock,
     graph: type[CudaGraph] | None,
 ) -> Timing:
-    trainer = _run(model, x, seed, stage, clock, graph)
+    trainer = run_item(model, x, seed, stage, clock, graph)
     peak = used = None
     if x.is_cuda:
         free, whole = torch.cuda.mem_get_info()

@@ -72,11 +72,20 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert "pretrain_epochs" in info.stdout
 
 
+@pytest.mark.usefixtures("rehearsed")
 def test_a_failed_cell_makes_the_exit_code_2_and_the_others_are_in_the_table(cli, tmp_path, fakes):
     arguments = ("run", "--plugin", fakes, "--models", "kmeans,raises", "--seeds", 1, "--results", tmp_path)
     found = cli(*arguments)
     assert found.returncode == 2
     assert "digits raises seed 0: failed" in found.stderr
+    assert "expected: less than a minute" in found.stderr
+    assert "not known, so not counted: raises" in found.stderr
+    assert "of 2 runs" in found.stderr
+    assert "\r" not in found.stderr  # no bar where there is no terminal
+    folder = next(tmp_path.glob("runs/digits/kmeans/*/seed-0"))
+    for name in ("clusters.png", "assignments.csv", "embedding.png"):
+        assert f"  {folder / name}: " in found.stdout
+    assert f"python -m benchmark report --results {tmp_path}" in found.stdout
     assert "0/1" in found.stdout
     assert "broken on purpose" in found.stdout
     assert "2 of them done" in cli(*arguments).stderr  # a failure is not repeated by itself

@@ -50,8 +50,9 @@ def test_few_clusters_have_limits_of_their_own(sizes, words):
 
 
 def test_a_run_that_ends_collapsed_is_warned_of(capsys):
-    progress = Progress(1, 1)
-    progress.end(Run({"dataset": "digits", "model": "vade"}, 0, "digits", ()), COLLAPSED)
+    run = Run({"dataset": "digits", "model": "vade"}, 0, "digits", ())
+    progress = Progress({run: 1.0}, 1)
+    progress.end(run, COLLAPSED)
     progress.close()
     assert (
         "digits vade seed 0: ok; warning: collapsed, 60 % of the points are in one of 10 clusters; 4 of"

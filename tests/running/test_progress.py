@@ -4,19 +4,22 @@ from benchmark.records.run import Run
 from benchmark.running.progress import Progress
 
 
-def test_in_a_log_every_run_that_ends_is_one_line(capsys):
+def test_in_a_log_every_run_that_ends_is_one_line(capsys, monkeypatch):
     runs = [Run({"dataset": "digits", "model": "vade"}, seed, "digits", ()) for seed in range(3)]
-    progress = Progress(3, 2)
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    progress = Progress(dict.fromkeys(runs, 1.0), 2)
     for run in runs:
         progress.start(run)
         progress.update(run, {"stage": "train", "done": 1, "total": 2, "losses": {"loss": 0.5}})
+    now[0] += 260  # for one run and twice a half
     progress.end(runs[0], {"status": "ok", "wall_seconds": 12.3})
     progress.end(runs[1], {"status": "diverged", "error": "loss is nan"})
     progress.end(runs[2], {"status": "ok", "wall_seconds": 1.0})
     progress.close()
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "digits vade seed 0: ok, 12 s",
-        "digits vade seed 1: diverged: loss is nan",
-        "digits vade seed 2: ok, 1 s",
+        "digits vade seed 0: ok, 12 s (1 of 3 runs, about 2 minutes left)",
+        "digits vade seed 1: diverged: loss is nan (2 of 3 runs, about 1 minute left)",
+        "digits vade seed 2: ok, 1 s (3 of 3 runs)",
     ]

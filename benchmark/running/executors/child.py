@@ -22,29 +22,17 @@ GRACE_SECONDS = 120.0
 
 
 def serve(folder: Path, progress: Connection, environment: Mapping[str, str]) -> None:
-    """Make the run in `folder`, as the leader of a session of its own, which can be ended as a whole.
+    """Make the run in `folder`.
 
     Args:
         progress: where progress is written to, a line of JSON at a time.
         environment: of this process; it may have been forked long ago.
     """
-    os.setsid()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    processes.begin(environment)
-    _write_to(folder / "log.txt")
-    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    stop = settle(folder / "log.txt", environment)
     run = Run.read(folder)
     # Not above: the parent imports this module, and is to stay small.
-    import matplotlib
-    import torch
-    from threadpoolctl import threadpool_limits
-
     from benchmark.running.execute import execute
 
-    matplotlib.use("Agg")
-    torch.set_num_threads(run.threads)
-    threadpool_limits(run.threads)  # of numpy, scipy and scikit-learn, which have been imported before
     reported = 0.0
 
     def report(stage: str, step: int, steps: int, done: int, total: int, losses: dict[str, float]) -> None:
@@ -64,6 +52,29 @@ def serve(folder: Path, progress: Connection, environment: Mapping[str, str]) ->
             os.write(progress.fileno(), json.dumps(message).encode() + b"\n")
 
     execute(run, folder, report, stop.is_set)
+
+
+def settle(log: Path, environment: Mapping[str, str]) -> threading.Event:
+    """Make this process the leader of a session of its own, which can be ended as a whole, with a log and an
+    environment, which also says how many threads it has.
+
+    Returns: set when it is asked to stop, or its parent is gone.
+    """
+    os.setsid()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    processes.begin(environment)
+    _write_to(log)
+    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    import matplotlib
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    matplotlib.use("Agg")
+    threads = int(environment[processes.THREADS[0]])
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)  # of numpy, scipy and scikit-learn, which have been imported before
+    return stop
 
 
 def _write_to(log: Path) -> None:
