@@ -54,10 +54,18 @@ def curves(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     }
     columns = max(map(len, losses.values()))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(2.2 * columns, 1.9 * len(stages)), layout="constrained")
-        for row_of_axes, stage in zip(
-            figure.subplots(len(stages), columns, squeeze=False), stages, strict=True
-        ):
+        figure = Figure(figsize=(2.2 * columns, 1.9 * len(stages)))
+        panels = figure.subplots(len(stages), columns, squeeze=False)
+        # margins by hand, in inches: a layout engine would draw all of it twice
+        figure.subplots_adjust(
+            left=0.55 / (2.2 * columns),
+            right=1 - 0.1 / (2.2 * columns),
+            bottom=0.45 / (1.9 * len(stages)),
+            top=1 - 0.25 / (1.9 * len(stages)),
+            wspace=0.65 / 1.55,
+            hspace=0.7 / 1.2,
+        )
+        for row_of_axes, stage in zip(panels, stages, strict=True):
             shortest = min(map(len, parts[stage]))
             steps = [int(row["step"]) for row in parts[stage][0][:shortest]]
             for axes, name in zip(row_of_axes, losses[stage], strict=False):
@@ -67,6 +75,7 @@ def curves(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
                     low, high = values.min(axis=0), values.max(axis=0)
                     axes.fill_between(steps, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
                 axes.set(title=f"{stage}: {name}", xlabel="step")
+                axes.locator_params(nbins=4)  # every tick takes time to draw
             for axes in row_of_axes[len(losses[stage]) :]:
                 axes.set_axis_off()
     return figure
@@ -272,7 +281,8 @@ def confusion(table: Sequence[Sequence[int]], names: Sequence[str] = ()) -> Figu
     large = max(shares.shape) > CLASSES_IN_TEXT
     side = min(0.26, 5 / max(shares.shape))  # of a cell, in inches
     known = [str(name) for name in names] if len(names) == rows else [str(i) for i in range(rows)]
-    # Margins by hand, in inches: a layout engine would draw all of it twice.
+    # Margins by hand, in inches, and numbers as text: a layout engine would draw all of it twice, and ticks
+    # take four times as long as text.
     left, bottom = 0.5 + (0 if large else 0.065 * max(map(len, known))), 0.5
     box = (left, bottom, max(1.7, side * columns), max(1.4, side * rows))
     with mpl.rc_context(STYLE):
@@ -290,24 +300,31 @@ def confusion(table: Sequence[Sequence[int]], names: Sequence[str] = ()) -> Figu
             if share >= 0.005:
                 color = "white" if share > 0.5 else "black"
                 axes.text(j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=6, color=color)
-        axes.set_xticks(range(columns), [str(k) for k in order])
-        axes.set_yticks(range(rows), known)
+        axes.set(xticks=[], yticks=[])
+        for j, k in enumerate(order):
+            axes.text(j, rows - 0.4, str(k), ha="center", va="top")
+        for i, name in enumerate(known):
+            axes.text(-0.6, i, name, ha="right", va="center")
+        axes.xaxis.labelpad, axes.yaxis.labelpad = 12, 4 + 4.7 * max(map(len, known))  # in points
     return figure
 
 
 def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
     """Quality against cost: (seconds, ACC) of every run, one colour per model, with the model's means."""
     with mpl.rc_context(STYLE):
-        columns = max(1, min(len(scores), 70 // (max(map(len, scores)) + 6)))  # of the legend, below the axes
+        columns = max(1, min(len(scores), 75 // (max(map(len, scores)) + 9)))  # of the legend, below the axes
         labels = {name: "\n".join(textwrap.wrap(name, 70, subsequent_indent="   ")) for name in scores}
         lines = sum(1 + label.count("\n") for label in labels.values())
-        figure = Figure(figsize=(4.6, 2.5 + 0.16 * lines / columns), layout="constrained")
-        axes = figure.subplots()
+        below = 0.16 * -(-lines // columns)  # the legend's height, in inches
+        height = 2.7 + below
+        figure = Figure(figsize=(4.6, height))
+        axes = figure.add_axes((0.12, (0.55 + below) / height, 0.86, 2.1 / height))
         for i, (name, runs) in enumerate(scores.items()):
             seconds, quality = np.array(runs).T
             axes.scatter(seconds, quality, s=8, color=f"C{i % 10}", alpha=0.5, linewidths=0)
+            marker = "os^D"[i // 10 % 4]  # there are ten colours
             axes.plot(
-                seconds.mean(), quality.mean(), "o", color=f"C{i % 10}", markersize=5, label=labels[name]
+                seconds.mean(), quality.mean(), marker, color=f"C{i % 10}", markersize=5, label=labels[name]
             )
         axes.set(xlabel="seconds per run", ylabel="ACC")
         every = [seconds for runs in scores.values() for seconds, _ in runs]
@@ -316,7 +333,7 @@ def cost(scores: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
-        figure.legend(frameon=False, loc="outside lower left", ncols=columns)
+        figure.legend(frameon=False, loc="lower left", ncols=columns)
     return figure
 
 

@@ -46,7 +46,7 @@ def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():
 def test_the_confusion_matrix_is_matched_also_with_surplus_clusters():
     (axes,) = confusion([[0, 90], [10, 0], [80, 5], [0, 5]]).axes  # four clusters, two classes
     shares = axes.images[0].get_array()
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["2", "0", "1", "3"]
+    assert [t.get_text() for t in axes.texts if t.get_va() == "top"] == ["2", "0", "1", "3"]
     assert np.allclose(np.diag(shares), [80 / 90, 90 / 100])
 
 
@@ -96,7 +96,7 @@ def test_colours_and_values_out_of_range():
 def test_classes_of_a_confusion_matrix_are_named_where_the_names_fit():
     def names(*given):
         (axes,) = confusion([[9, 1], [2, 8]], given).axes
-        return [label.get_text() for label in axes.get_yticklabels()]
+        return [text.get_text() for text in axes.texts if text.get_ha() == "right"]
 
     assert names("cat", "dog") == ["cat", "dog"]
     assert names("cat") == ["0", "1"]

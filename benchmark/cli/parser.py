@@ -269,7 +269,15 @@ def _parser() -> argparse.ArgumentParser:
         "label-free", help="what scores without labels are worth: their correlation with accuracy over seeds"
     )
     label_free.set_defaults(command="label_free:label_free")
-    for command in (run, status, tables, report, label_free):
+    export = subparsers.add_parser(
+        "export",
+        help="copy records, and small pictures of one run per model, to be committed",
+    )
+    export.add_argument(
+        "target", type=Path, metavar="TARGET", help="folder to copy into, e.g. to be committed"
+    )
+    export.set_defaults(command="tables:export")
+    for command in (run, status, tables, report, label_free, export):
         command.add_argument(
             "--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s"
         )

@@ -1,4 +1,4 @@
-"""Commands `tables` and `report`."""
+"""Commands `tables`, `report` and `export`."""
 
 import argparse
 
@@ -55,4 +55,12 @@ def report(options: argparse.Namespace) -> int:
             f"there are no records under {options.results / 'runs'}; `python -m benchmark run` makes some"
         )
     print(write_report(options.results))
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    from benchmark.report.export import export
+
+    records, shown = export(options.results, options.target)
+    print(f"{options.target}: {records} records, and small pictures and curves of {shown} runs")
     return 0

@@ -1,0 +1,60 @@
+"""A copy of a results folder for a repository: all records, and little else."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.errors import UserError
+from benchmark.records.store import all_records, read_curves, write_record
+from benchmark.report.export import LIMIT, export
+from benchmark.report.pictures import Album
+from tests.helpers import record
+
+
+def write(results, pixels=None, curves="", **values):
+    made = record("vade", "digits", **values)
+    folder = results / "runs/digits/vade/abc" / f"seed-{made['seed']}"
+    write_record(folder, made)
+    (folder / "model.pt").write_bytes(b"0" * 1000)
+    (folder / "curves.csv").write_text(curves)
+    if pixels is not None:
+        for name in ("samples", "embedding", "other"):
+            Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def test_records_and_small_pictures_of_the_first_good_seed_are_copied_and_the_page_shows_them(tmp_path):
+    noise = np.random.default_rng(0).integers(256, size=(300, 400, 3), dtype=np.uint8)
+    curves = "stage,step,loss,kl\nfit,1,2.123456,\nfit,12345678,3,\n"
+    results, target = tmp_path / "results", tmp_path / "copy"
+    write(results, noise, curves, seed=0, status="failed")
+    for seed in (2, 1):
+        write(results, noise, curves, seed=seed)
+    assert export(results, target) == (3, 1)
+    assert [r for _, r in all_records(target)] == [r for _, r in all_records(results)]
+    kept = target / "runs/digits/vade/abc/seed-1"
+    assert {p.name for p in kept.iterdir()} == {"record.json", "curves.csv", "samples.png", "embedding.png"}
+    assert sum(p.stat().st_size for p in kept.iterdir() if p.name != "record.json") <= LIMIT
+    with Image.open(kept / "samples.png") as image:
+        assert image.width / image.height == pytest.approx(4 / 3, abs=0.02)
+    rows = [list(row.values()) for row in read_curves(kept)]
+    assert rows == [["fit", "1", "2.123", ""], ["fit", "12345678", "3", ""]]
+    assert [p.name for p in kept.with_name("seed-2").iterdir()] == ["record.json"]
+    galleries = Album(target).galleries("Digits", "digits", {"vade": list(all_records(target))})
+    sources = [picture.source for gallery in galleries for picture in gallery.pictures]
+    assert "runs/digits/vade/abc/seed-1/samples.png" in sources
+    assert "figures/digits-vade-curves.png" in sources
+
+
+def test_a_picture_of_few_colours_stays_as_large_as_it_was(tmp_path):
+    pixels = np.zeros((90, 120, 3), np.uint8)
+    pixels[:40] = (250, 10, 10)
+    write(tmp_path / "results", pixels)
+    export(tmp_path / "results", tmp_path / "copy")
+    with Image.open(tmp_path / "copy/runs/digits/vade/abc/seed-0/samples.png") as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), pixels)
+
+
+def test_a_folder_without_records_is_named(tmp_path):
+    with pytest.raises(UserError, match="no records under"):
+        export(tmp_path, tmp_path / "copy")
