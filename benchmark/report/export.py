@@ -13,14 +13,15 @@ from benchmark.errors import UserError
 from benchmark.records.store import LEARNING, all_records, read_curves, write_record
 from benchmark.report.pictures import MADE_BY_RUNS
 
-LIMIT = 100_000  # bytes of what is kept of a run besides its record
+LIMIT = 100_000  # bytes of the pictures and losses of a run
 # Colours, and share of width and height, from good to small: the first with which all pictures fit is taken.
 FORMS = [(256, 1.0), (64, 1.0), (64, 0.75), (32, 0.75), (32, 0.5), (16, 0.5), (16, 0.35), (8, 0.25)]
 
 
 def export(results: Path, target: Path) -> tuple[int, int]:
-    """Copy the records of a results folder into another, which keeps what it has besides; small pictures and
-    curves of the first seed of each configuration that ended well, the one that the page shows.
+    """Copy the records of a results folder into another, which keeps what it has besides, with their learning
+    curves; and small pictures and losses of the run that the page shows of each configuration, the first seed
+    that ended well.
 
     Returns: how many records there are, and of how many runs there is more.
 
@@ -31,7 +32,10 @@ def export(results: Path, target: Path) -> tuple[int, int]:
     count = 0
     for folder, record in all_records(results):
         count += 1
-        write_record(target / "runs" / Path(*folder.parts[-4:]), record)
+        copy = target / "runs" / Path(*folder.parts[-4:])
+        write_record(copy, record)
+        if rows := read_curves(folder, LEARNING):
+            (copy / LEARNING).write_bytes(_rounded(rows))
         if record["status"] == "ok":
             run = (record["seed"], folder)
             shown[record["digest"]] = min(run, shown.get(record["digest"], run))
@@ -42,11 +46,10 @@ def export(results: Path, target: Path) -> tuple[int, int]:
 
 
 def _keep(folder: Path, target: Path) -> bool:
-    """Write what is kept of a run besides its record; whether there was anything."""
+    """Write pictures and losses of a run; whether there were any."""
     files: dict[str, bytes] = {}
-    for name in ("curves.csv", LEARNING):
-        if rows := read_curves(folder, name):
-            files[name] = _rounded(rows)
+    if rows := read_curves(folder):
+        files["curves.csv"] = _rounded(rows)
     pictures = [folder / f"{kind}.png" for kind in MADE_BY_RUNS if (folder / f"{kind}.png").is_file()]
     left = LIMIT - sum(map(len, files.values()))
     for colours, share in FORMS:

@@ -212,10 +212,11 @@ def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[s
     everything = {d for by_dataset in runs.values() for d in by_dataset}
     ranked = [m for m in sorted(runs) if len(runs[m]) > len(everything) / 2]
     common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
-    others = [m for m in runs if m not in ranked]
-    left_out = twice + [
-        f"{m} is not ranked: it has runs on {len(runs[m])} of {len(everything)} data sets" for m in others
-    ]
+    others = [f"{m} ({len(runs[m])})" for m in runs if m not in ranked]
+    left_out = twice
+    if others:
+        few = f"not ranked are models with runs on no more than half of the {len(everything)} data sets"
+        left_out = [*left_out, f"{few}: {', '.join(others)}"]
     left_out += [
         f"{d} is left out: not every ranked model has runs on it" for d in sorted(everything - set(common))
     ]

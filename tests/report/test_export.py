@@ -6,7 +6,7 @@ from PIL import Image
 
 from benchmark.errors import UserError
 from benchmark.records.store import all_records, read_curves, write_record
-from benchmark.report.export import LIMIT, export
+from benchmark.report.export import export
 from benchmark.report.pictures import Album
 from tests.helpers import record
 
@@ -17,14 +17,16 @@ def write(results, pixels=None, curves="", **values):
     write_record(folder, made)
     (folder / "model.pt").write_bytes(b"0" * 1000)
     (folder / "curves.csv").write_text(curves)
+    (folder / "learning.csv").write_text("step,accuracy\n10,0.123456\n")
     if pixels is not None:
         for name in ("samples", "embedding", "other"):
             Image.fromarray(pixels).save(folder / f"{name}.png")
     return folder
 
 
-def test_records_and_small_pictures_of_the_first_good_seed_are_copied_and_the_page_shows_them(tmp_path):
-    noise = np.random.default_rng(0).integers(256, size=(300, 400, 3), dtype=np.uint8)
+def test_records_and_small_pictures_of_the_first_good_seed_are_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.report.export.LIMIT", limit := 5000)
+    noise = np.random.default_rng(0).integers(256, size=(60, 80, 3), dtype=np.uint8)
     curves = "stage,step,loss,kl\nfit,1,2.123456,\nfit,12345678,3,\n"
     results, target = tmp_path / "results", tmp_path / "copy"
     write(results, noise, curves, seed=0, status="failed")
@@ -33,13 +35,20 @@ def test_records_and_small_pictures_of_the_first_good_seed_are_copied_and_the_pa
     assert export(results, target) == (3, 1)
     assert [r for _, r in all_records(target)] == [r for _, r in all_records(results)]
     kept = target / "runs/digits/vade/abc/seed-1"
-    assert {p.name for p in kept.iterdir()} == {"record.json", "curves.csv", "samples.png", "embedding.png"}
-    assert sum(p.stat().st_size for p in kept.iterdir() if p.name != "record.json") <= LIMIT
+    assert {p.name for p in kept.iterdir()} == {
+        "record.json",
+        "learning.csv",
+        "curves.csv",
+        "samples.png",
+        "embedding.png",
+    }
+    assert sum(p.stat().st_size for p in kept.iterdir() if p.name != "record.json") <= limit
     with Image.open(kept / "samples.png") as image:
         assert image.width / image.height == pytest.approx(4 / 3, abs=0.02)
     rows = [list(row.values()) for row in read_curves(kept)]
+    assert read_curves(kept, "learning.csv") == [{"step": "10", "accuracy": "0.1235"}]
     assert rows == [["fit", "1", "2.123", ""], ["fit", "12345678", "3", ""]]
-    assert [p.name for p in kept.with_name("seed-2").iterdir()] == ["record.json"]
+    assert {p.name for p in kept.with_name("seed-2").iterdir()} == {"record.json", "learning.csv"}
     galleries = Album(target).galleries("Digits", "digits", {"vade": list(all_records(target))})
     sources = [picture.source for gallery in galleries for picture in gallery.pictures]
     assert "runs/digits/vade/abc/seed-1/samples.png" in sources

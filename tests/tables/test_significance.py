@@ -89,7 +89,7 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     assert isinstance(table, Table)
     assert rows(table, "model")["a",]["mean rank"] == "1.00"
     assert list(table.text()["model"]) == ["a", "b"]
-    assert "c is not ranked: it has runs on 1 of 3 data sets" in table.notes
+    assert "not ranked are models with runs on no more than half of the 3 data sets: c (1)" in table.notes
     assert any("no critical-difference diagram" in note for note in table.notes)
 
 
