@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20.0  # seconds for all rehearsals of a sweep; then they end,
 GRACE = 3.0  # or are ended
-WINDOW = 0.25  # seconds for which the steps of a stage are timed, or
+WINDOW = 0.5  # seconds for which the steps of a stage are timed, or
 LEAST = 4  # steps, if they take longer
 PATIENCE = 1.0  # seconds of the processor that an action has, and all rules of assignment
 POINTS = 1000  # that all of it is timed on
