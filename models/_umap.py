@@ -4,6 +4,7 @@ umap-learn is an optional extra.
 """
 
 import importlib.util
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,17 +47,17 @@ class MapClustering(ClusteringModel):
         yield Action("map", lambda: self.fit_map(x))
         yield Action("clusters", self.cluster)
 
+    @abstractmethod
     def prepare(self, x: Tensor) -> Iterator[Stage | Action]:
         """What comes before the features can be computed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, x: Tensor) -> Tensor:
         """(B, F) of a float batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cluster(self) -> None:
         """Cluster the places."""
-        raise NotImplementedError
 
     def fit_map(self, x: Tensor) -> None:
         from umap import UMAP  # takes seconds to import, and may not be there

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.cli.options import add_reading, cluster_numbers, images, names, positive
 from benchmark.errors import UserError
 from benchmark.protocols import BUDGETS, PROTOCOLS
-from benchmark.reading import COLOURS
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = (
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--models",
-        type=_names,
+        type=names,
         default=(),
         metavar="A,B",
         help="names, or all (default: the five models, the baselines and your own, where they suit the data)",
@@ -85,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "--paper",
         metavar="NAME",
         help=(
-            "the runs behind a paper's table, and that table: clustergan, "
-            "gmvae, kvaes, mpcc or vade; with --dataset only that one"
+            "the runs behind a paper's table, and that table; docs/papers.md has the names. With --dataset"
+            " only that data set"
         ),
     )
     run.add_argument(
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--seeds",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="seeds 0 to N-1 (default: 3; 5 for a range of clusters; as many as the paper or the study has)",
     )
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--clusters",
-        type=_cluster_numbers,
+        type=cluster_numbers,
         default=(),
         metavar="K|A:B",
         help=(
@@ -137,16 +137,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--snapshots",
-        type=_positive,
+        type=positive,
         default=0,
         metavar="N",
         help="keep N states of each training and measure them afterwards: learning.csv, accuracy over time",
     )
     run.add_argument(
-        "--jobs", type=_positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
+        "--jobs", type=positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
     )
     run.add_argument(
-        "--threads", type=_positive, metavar="N", help="threads per run (default: 1 on a CPU, 4 on CUDA)"
+        "--threads", type=positive, metavar="N", help="threads per run (default: 1 on a CPU, 4 on CUDA)"
     )
     run.add_argument(
         "--fid",
@@ -159,14 +159,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--fid-n",
-        type=_images,
+        type=images,
         default=10_000,
         metavar="N",
         help="images a side for FID (default: %(default)s, or all there are)",
     )
     run.add_argument(
         "--time-limit",
-        type=_positive,
+        type=positive,
         metavar="SECONDS",
         help="end a run that takes longer (default: no limit)",
     )
@@ -199,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--slurm-file", type=Path, metavar="FILE.toml", help="the same in a file")
     run.add_argument(
         "--per-gpu",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="runs of a model that share a job and its GPU (default: 1)",
     )
@@ -227,17 +227,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     fid.add_argument(
         "--extractors",
-        type=_names,
+        type=names,
         default=("inception",),
         metavar="A,B",
         help="inception (default), clf, or both",
     )
     fid.add_argument(
-        "--fid-n", type=_images, default=10_000, metavar="N", help="images a side (default: %(default)s)"
+        "--fid-n", type=images, default=10_000, metavar="N", help="images a side (default: %(default)s)"
     )
     fid.add_argument(
         "--draws",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="sets of samples (default: 3, or 1 for inception on a CPU)",
     )
@@ -259,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     tables.add_argument(
         "--paper",
         metavar="NAME",
-        help="a paper's numbers next to ours: clustergan, dcn, dec, gmvae, idec, kvaes, mpcc or vade",
+        help="a paper's numbers next to ours; docs/papers.md has the names",
     )
     tables.add_argument("--study", metavar="NAME", help="only the table of a named study")
     tables.set_defaults(command="tables:tables")
@@ -352,7 +352,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     gpu_check.add_argument(
         "--models",
-        type=_names,
+        type=names,
         default=(),
         metavar="A,B",
         help="default: those of `run` that have training steps",
@@ -379,69 +379,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     classifier.set_defaults(command="evaluate:fid_classifier")
     for command in (run, info, classifier):
-        _add_reading(command)
+        add_reading(command)
 
     return parser
-
-
-def _add_reading(command: argparse.ArgumentParser) -> None:
-    """The options that say how data of the user's own are read."""
-    group = command.add_argument_group("data of your own")
-    group.add_argument(
-        "--size",
-        type=_positive,
-        metavar="N",
-        help="resize the images of a folder to N x N, cropped at the centre",
-    )
-    group.add_argument("--colour", choices=COLOURS, help="make the images of a folder grey, or coloured")
-    group.add_argument(
-        "--labels",
-        metavar="folders|COLUMN",
-        help="folders: the sub-folders of a folder are its labels; or the column of a table that has them",
-    )
-    group.add_argument("--names", metavar="COLUMN", help="the column of a table that names its rows")
-    group.add_argument(
-        "--no-standardise",
-        action="store_false",
-        dest="standardise",
-        help="take vectors as they are (default: every column to mean 0, variance 1)",
-    )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} was given, expected a whole number of at least 1")
-    return int(text)
-
-
-def _cluster_numbers(text: str) -> tuple[int, ...]:
-    """Numbers of clusters from "8", "5:20" (both ends belong to it), "5:20:3" or "4,6,8"; one is not checked
-    here, but by the models.
-    """
-    try:
-        parts = [int(part) for part in text.split(":")] if ":" in text else None
-        found = sorted({int(part) for part in text.split(",")}) if parts is None else list(_range(*parts))
-    except (ValueError, TypeError):
-        found = []
-    if not found or (found[0] < 2 and (parts or len(found) > 1)):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} was given, expected K, or several numbers from 2 on: FIRST:LAST with FIRST below LAST,"
-            " FIRST:LAST:STEP, or A,B,C"
-        )
-    return tuple(found)
-
-
-def _range(first: int, last: int, step: int = 1) -> range:
-    return range(first, last + 1, step) if first < last and step > 0 else range(0)
-
-
-def _images(text: str) -> int:
-    if _positive(text) < 4:
-        raise argparse.ArgumentTypeError(
-            f"{text} was given, expected at least 4: each half of them needs a covariance"
-        )
-    return int(text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
