@@ -37,11 +37,13 @@ ON_REQUEST = frozenset(
         "dec",
         "idec",
         "infogan",
+        "mfcvae",
         "n2d",
         "spectral",
         "umap_gmm",
         "umap_hdbscan",
         "vae",
+        "vae_em",
         "vmm",
     }
 )

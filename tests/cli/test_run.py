@@ -127,14 +127,10 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
     "environment",
     [{"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}],
 )
-def test_a_terminal_that_is_not_utf_8_gets_the_table_as_it_can_show_it(tmp_path, environment):
-    command = [sys.executable, "-m", "benchmark", "run", "--models", "kmeans", "--seeds", "2"]
-    found = subprocess.run(
-        [*command, "--results", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        env={**os.environ, **environment},
-    )
+def test_a_terminal_that_is_not_utf_8_gets_the_table_as_it_can_show_it(cli, tmp_path, environment):
+    assert cli("run", "--models", "kmeans", "--seeds", 2, "--results", tmp_path).returncode == 0
+    command = [sys.executable, "-m", "benchmark", "tables", "--results", str(tmp_path)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, env={**os.environ, **environment})
     assert found.returncode == 0, found.stderr
     assert b"| kmeans" in found.stdout
     written = (tmp_path / "tables" / "digits-quick.md").read_text(encoding="utf-8")
@@ -175,25 +171,7 @@ def test_partly_labelled_digits_are_scored_on_the_labelled_ones(cli, tmp_path):
 
 
 def test_mnist_from_its_original_files(cli, real_data, tmp_path):
-    found = cli(
-        "run",
-        "--dataset",
-        "mnist",
-        "--models",
-        "vade",
-        "--seeds",
-        1,
-        "--budget",
-        "smoke",
-        "--results",
-        tmp_path,
-        "--set",
-        "epochs=0",
-        "--set",
-        "pretrain_epochs=0",
-        "--set",
-        "em_restarts=1",
-    )
+    found = cli("run", "--dataset", "mnist", "--models", "random", "--seeds", 1, "--results", tmp_path)
     assert found.returncode == 0, found.stderr
     assert "| test " in found.stdout
     assert "| train " in found.stdout

@@ -11,7 +11,10 @@ from benchmark.registry import Registry
 def pytest_generate_tests(metafunc):
     if "dataset_class" in metafunc.fixturenames:
         registry = Registry(metafunc.config.getoption("--plugin"))
-        metafunc.parametrize("dataset_class", list(registry.datasets.values()), ids=list(registry.datasets))
+        # for the module: all tests of a data set follow each other, so that it is read once
+        metafunc.parametrize(
+            "dataset_class", list(registry.datasets.values()), ids=list(registry.datasets), scope="module"
+        )
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def test_every_number_has_its_provenance_and_no_two_are_the_same():
     assert all(0 <= n.value <= 1 and 0 <= (n.std or 0) < 0.2 for n in numbers() if n.metric in FRACTIONS)
     assert {n.paper.name for n in numbers()} == set(papers())
     of_papers = {"mpcc", "clustergan", "kvaes", "gmvae", "vade"}
-    assert set(papers()) == of_papers | {"dec", "idec", "dcn", "vae", "aae", "n2d", "umap_hdbscan"}
+    assert set(papers()) == of_papers | {"dec", "idec", "dcn", "vae", "aae", "n2d", "umap_hdbscan", "mfcvae"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_every_number_has_its_provenance_and_no_two_are_the_same():
         ("idec", "quoted", "IDEC", "mnist", "accuracy", 0.881, None, True),
         ("dcn", "quoted", "DCN", "mnist", "ari", 0.75, None, True),
         ("aae", "quoted", "K = 16", "mnist", "exemplar_accuracy", 0.9045, 0.0205, True),
+        ("mfcvae", "clustering", "MFCVAE", "mnist", "purity", 0.92, 0.03, True),
         ("umap_hdbscan", "documentation", "UMAP + HDBSCAN", "mnist", "ari", 0.924, None, True),
         ("mpcc", "clustering", "MPCC", "cifar10", "purity", 0.6425, 0.0531, False),
     ],

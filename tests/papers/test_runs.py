@@ -58,6 +58,7 @@ def test_a_paper_needs_each_of_its_settings_once():
         "vae": ("pooled", 5),
         "aae": ("neutral", 5),
         "n2d": ("pooled", 5),
+        "mfcvae": ("neutral", 10),
         "umap_hdbscan": ("pooled", 5),
     }
     assert {"variant": "wgan_normal", "decode": "true"} in by_model["clustergan"].variants

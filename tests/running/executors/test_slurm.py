@@ -4,10 +4,8 @@ for its programs.
 
 import json
 import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,6 @@ from benchmark.running.executors import slurm, slurm_queue
 from benchmark.running.executors.slurm import NodeTask, SlurmExecutor
 from benchmark.running.executors.slurm_options import SlurmOptions
 
-ROOT = Path(__file__).resolve().parents[3]
 KEY = {
     "dataset": "digits",
     "model": "fine",
@@ -261,14 +258,11 @@ SQUEUE = 'cat "$QUEUE"/job-* 2> /dev/null; true'
 SRUN = 'while [[ "$1" == -* ]]; do [[ "$1" == --output ]] && shift; shift; done; exec "$@"'
 
 
-def test_a_whole_sweep_through_stand_ins(tmp_path, programs, fakes):
+def test_a_whole_sweep_through_stand_ins(cli, tmp_path, programs, fakes, monkeypatch):
     """Submission, submitit's side on the node, records and tables, where there is no SLURM."""
     pytest.importorskip("submitit")
     programs(sbatch=SBATCH, srun=SRUN, squeue=SQUEUE, scontrol="exit 1", sacct="exit 1")
     command = [
-        sys.executable,
-        "-m",
-        "benchmark",
         "run",
         "--plugin",
         fakes,
@@ -281,11 +275,12 @@ def test_a_whole_sweep_through_stand_ins(tmp_path, programs, fakes):
         "--executor",
         "slurm",
     ]
-    dry = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    dry = cli(*command, "--dry-run")
     assert "#SBATCH --array=0-1%2" in dry.stdout
     assert not (tmp_path / "results").exists()
-    env = {**os.environ, "DGCBENCH_SLURM_POLL": "0.2", "QUEUE": str(tmp_path)}
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=env)
+    monkeypatch.setattr(slurm, "POLL_SECONDS", 0.2)
+    monkeypatch.setenv("QUEUE", str(tmp_path))
+    found = cli(*command)
     assert found.returncode == 2, found.stderr
     assert "submitted 2 jobs as 7" in found.stderr
     assert "digits fine seed 0: ok" in found.stderr
