@@ -34,7 +34,7 @@ bench: $(VENV)/.installed  ## train models on a data set and print the table; DA
 		$(call option,FID,fid) $(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
 
 test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARGS="-m slow" runs those)
-	$(python) -m pytest -n auto $(ARGS)
+	$(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 tables: $(VENV)/.installed  ## write the tables of everything under RESULTS
 	@$(python) -m benchmark tables --results "$(RESULTS)" $(ARGS)

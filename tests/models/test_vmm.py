@@ -80,6 +80,38 @@ def test_the_prior_starts_at_points_with_unit_precisions_and_equal_weights():
     np.testing.assert_allclose(found.detach().numpy(), np.log(densities), rtol=1e-4)
 
 
+@pytest.mark.parametrize("s", [0.1, 1.0, 3.0])
+def test_the_decoders_scale_starts_as_told(s):
+    assert torch.nn.functional.softplus(make(start_s=str(s)).raw_s).item() == pytest.approx(s, rel=1e-5)
+
+
+def test_pre_training_is_a_vaes_and_leaves_the_prior():
+    model, x = make(), torch.randn(B, 6)
+    before = [p.clone() for p in model.prior]
+    m, factor = (p.detach().double().numpy() for p in model.posterior(x))
+    found = model.pretrain_step(x)
+    q = [
+        torch.distributions.MultivariateNormal(t(a), scale_tril=t(b)) for a, b in zip(m, factor, strict=True)
+    ]
+    standard = torch.distributions.MultivariateNormal(torch.zeros(J).double(), torch.eye(J).double())
+    expected = np.mean([torch.distributions.kl_divergence(one, standard).item() for one in q])
+    assert found["kl"].item() == pytest.approx(expected, rel=1e-4)
+    torch.testing.assert_close(found["nelbo"], found["reconstruction"] + found["kl"])
+    assert all(torch.equal(a, b) for a, b in zip(before, model.prior, strict=True))
+    assert all(p.grad is not None and p.grad.any() for p in model.networks)
+
+
+def test_the_mixture_starts_after_the_pre_training():
+    def names(**overrides):
+        plan = make(**overrides).stages(torch.randn(300, 6))
+        return [(item.name, getattr(item, "steps", 0)) for item in plan]
+
+    more = {"epochs": "4", "batch_size": "50"}
+    alone = [("pseudo_inputs", 0), ("train", 24), ("clusters", 0)]
+    assert names(pretrain="0", **more) == alone
+    assert names(pretrain="0.25", **more) == [("pretrain", 6), alone[0], ("train", 18), alone[2]]
+
+
 def test_a_step_of_the_prior_descends_the_negative_log_posterior_and_leaves_the_networks():
     model, x = make(), torch.randn(50, 6)
     model.start_at_points(x)
@@ -113,7 +145,9 @@ def test_components_with_points_become_the_clusters_and_keep_their_assignments()
     )
 
 
-@pytest.mark.parametrize("override", [{"components": 0}, {"components": 301}])
-def test_numbers_of_components_out_of_range(override):
-    with pytest.raises(UserError, match="components"):
+@pytest.mark.parametrize(
+    "override", [{"components": 0}, {"components": 301}, {"start_s": 0}, {"pretrain": 1}]
+)
+def test_settings_out_of_range(override):
+    with pytest.raises(UserError, match=next(iter(override))):
         make(**override)
