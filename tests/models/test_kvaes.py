@@ -28,7 +28,8 @@ IMAGES = DataSpec("some", (1, 9, 8), (0.0, 1.0), N)
 
 def make(spec=PLANE, k=K, **overrides):
     torch.manual_seed(0)
-    overrides = {"latent": J, "batch_size": B, **overrides}
+    competition = {"start": "competition", "density": "discriminator"}
+    overrides = {"latent": J, "batch_size": B, **competition, **overrides}
     text = {n: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for n, v in overrides.items()}
     return kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, k, "smoke", text))
 
@@ -382,6 +383,14 @@ def test_settings_out_of_range(override):
 def test_no_convolutions_of_vectors():
     with pytest.raises(UserError, match="filters are for images, some has vectors"):
         make(filters=(4, 8))
+
+
+def test_the_papers_modes_keep_the_competition_where_other_vectors_start_from_a_mixture():
+    for name, found in (("modes5", ("competition", "discriminator")), ("some", ("mixture", "elbo"))):
+        spec = DataSpec(name, (2,), None, N)
+        for budget in ("hour", "quick"):
+            c = config.resolve(kvaes.KVAEs, spec, K, budget, {})
+            assert (c.start, c.density) == found
 
 
 @pytest.mark.slow
