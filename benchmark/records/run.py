@@ -70,7 +70,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        return f"{self.key['dataset']} {self.key['model']} seed {self.seed}"
+        """What tells it from the other runs of a sweep, e.g. "digits vade n_clusters=8 seed 0"."""
+        settings = [f"{name}={value}" for name, value in self.overrides.items()]
+        return " ".join([self.key["dataset"], self.key["model"], *settings, "seed", str(self.seed)])
 
     def folder(self, results: Path) -> Path:
         return results / "runs" / self.key["dataset"] / self.key["model"] / self.digest / f"seed-{self.seed}"

@@ -61,7 +61,7 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert "4 runs, 4 of them done" in second.stderr
     assert second.stdout == first.stdout
     dry = cli(*arguments, "--set", "vade.lr=0.004", "--dry-run")
-    assert "digits vade seed 0: " in dry.stdout
+    assert "digits vade lr=0.004 seed 0: " in dry.stdout
     assert "lr = 0.004, " in dry.stdout  # all settings of what would be run
     assert "differs in lr (0.001, now 0.004)" in dry.stdout
     tables = cli("tables", "--results", tmp_path)

@@ -23,3 +23,8 @@ def test_a_record_says_whose_it_is():
     record = Run(KEY, 1, "digits", (), overrides={"lr": 0.1}).record("failed", error="why")
     assert (record["status"], record["seed"], record["key"], record["error"]) == ("failed", 1, KEY, "why")
     assert record["overrides"] == {"lr": 0.1}
+
+
+def test_its_title_tells_it_from_others_of_a_sweep():
+    assert Run(KEY, 1, "digits", ()).title == "digits vade seed 1"
+    assert Run(KEY, 1, "digits", (), overrides={"n_clusters": 8}).title == "digits vade n_clusters=8 seed 1"
