@@ -151,7 +151,10 @@ class KVAEs(ClusteringModel):
             "min_vae_steps": 100,
         },
         "vector": START,
-        **dict.fromkeys(("modes3", "modes5", "modes9"), {}),  # the competition, as in the paper's table
+        # the competition, as in the paper's table
+        "modes3": {},
+        "modes5": {},
+        "modes9": {},
     }
     quick = {
         "modes3": {**QUICK_PLANE, "decoder_variance": 0.3},
