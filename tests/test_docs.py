@@ -163,9 +163,12 @@ def test_the_page_of_a_model_is_named_after_it_and_shows_its_assignment_rules(pa
     table = page.read_text().split("## Assignment rules")[1].split("\n## ")[0]
     rules = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert rules
-    model, digits = Registry().models[page.stem], DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)
-    actual = model(digits, resolve(model, digits, 10, "smoke", {})).assignments()
-    assert set(rules) <= {*actual, *re.findall(r'"(\w+)": ', source)}  # some rules depend on settings
+    if "def assignments" in source:
+        model, digits = Registry().models[page.stem], DataSpec("digits", (1, 8, 8), (0.0, 1.0), 1797)
+        actual = model(digits, resolve(model, digits, 10, "smoke", {})).assignments()
+        assert all(rule in actual or f'"{rule}"' in source for rule in rules)  # some depend on settings
+    else:
+        assert rules == ["default"]
 
 
 def test_every_page_has_a_title_and_then_a_sentence():
