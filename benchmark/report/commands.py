@@ -1,7 +1,6 @@
 """The commands that make a table again, from the runs on. Imports no torch."""
 
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
         asked = record.get("asked", {"dataset": dataset, "plugins": []})
         settings = dict(record.get("overrides", {}))
         clusters = None
-        if asked["plugins"] or os.path.isabs(asked["dataset"]):  # which may have no labels that tell K
+        if asked["plugins"] or asked["dataset"] != dataset:  # own data, which may have no labels that tell K
             clusters = record["key"]["config"]["n_clusters"]
             settings.pop("n_clusters", None)
         model = record["key"]["model"] if settings else None

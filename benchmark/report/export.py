@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmark.errors import UserError
+from benchmark.records.run import Record
 from benchmark.records.store import LEARNING, all_records, read_curves, write_record
 from benchmark.report.pictures import MADE_BY_RUNS
 
@@ -23,6 +24,9 @@ def export(results: Path, target: Path) -> tuple[int, int]:
     curves; and small pictures and losses of the run that the page shows of each configuration, the first seed
     that ended well.
 
+    Of own data and plugins the records keep the names, not the folders: where they lie on a machine helps no
+    reader.
+
     Returns: how many records there are, and of how many runs there is more.
 
     Raises:
@@ -33,7 +37,7 @@ def export(results: Path, target: Path) -> tuple[int, int]:
     for folder, record in all_records(results):
         count += 1
         copy = target / "runs" / Path(*folder.parts[-4:])
-        write_record(copy, record)
+        write_record(copy, _without_folders(record))
         if rows := read_curves(folder, LEARNING):
             (copy / LEARNING).write_bytes(_rounded(rows))
         if record["status"] == "ok":
@@ -43,6 +47,14 @@ def export(results: Path, target: Path) -> tuple[int, int]:
         raise UserError(f"there are no records under {results / 'runs'} to be copied")
     kept = [_keep(folder, target / "runs" / Path(*folder.parts[-4:])) for _, folder in shown.values()]
     return count, sum(kept)
+
+
+def _without_folders(record: Record) -> Record:
+    asked = record.get("asked")
+    if asked is None:
+        return record
+    names = {"dataset": Path(asked["dataset"]).name, "plugins": [Path(p).name for p in asked["plugins"]]}
+    return {**record, "asked": {**asked, **names}}
 
 
 def _keep(folder: Path, target: Path) -> bool:

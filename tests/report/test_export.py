@@ -6,6 +6,7 @@ from PIL import Image
 
 from benchmark.errors import UserError
 from benchmark.records.store import all_records, read_curves, write_record
+from benchmark.report.commands import run_command
 from benchmark.report.export import export
 from benchmark.report.pictures import Album
 from tests.helpers import record
@@ -53,6 +54,16 @@ def test_records_and_small_pictures_of_the_first_good_seed_are_copied(tmp_path, 
     sources = [picture.source for gallery in galleries for picture in gallery.pictures]
     assert "runs/digits/vade/abc/seed-1/samples.png" in sources
     assert "figures/digits-vade-curves.png" in sources
+
+
+def test_own_data_and_plugins_keep_their_names_not_their_folders(tmp_path):
+    asked = {"dataset": "/home/me/my images/cells.npz", "plugins": ["/home/me/m.py"], "standardise": True}
+    write(tmp_path / "results", asked=asked)
+    export(tmp_path / "results", tmp_path / "copy")
+    ((_, copied),) = all_records(tmp_path / "copy")
+    assert copied["asked"] == {"dataset": "cells.npz", "plugins": ["m.py"], "standardise": True}
+    command = run_command("cells-123abc", "neutral", "quick", [copied])
+    assert command.startswith("make bench DATASET=cells.npz MODELS=vade SEEDS=1 BUDGET=quick CLUSTERS=")
 
 
 def test_a_picture_of_few_colours_stays_as_large_as_it_was(tmp_path):
