@@ -20,6 +20,12 @@ def groups(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]
     return dict(sorted(found.items()))
 
 
+def is_own(record: Record) -> bool:
+    """Whether the run was on data of the user's own, which are asked for by a path, not by the set's name."""
+    name = record["key"]["dataset"]
+    return bool(record.get("asked", {}).get("dataset", name) != name)
+
+
 def rules_on(record: Record, split: str) -> dict[str, dict[str, Any]]:
     """{assignment rule: metrics} on a split, the neutral protocol's rule first; of a data set without one, on
     "all".

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.reading import Reading
 from benchmark.records.run import Record
-from benchmark.records.select import as_typed
+from benchmark.records.select import as_typed, is_own
 
 
 def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
@@ -17,7 +17,7 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
         asked = record.get("asked", {"dataset": dataset, "plugins": []})
         settings = dict(record.get("overrides", {}))
         clusters = None
-        if asked["plugins"] or asked["dataset"] != dataset:  # own data, which may have no labels that tell K
+        if asked["plugins"] or is_own(record):  # which may have no labels that tell K
             clusters = record["key"]["config"]["n_clusters"]
             settings.pop("n_clusters", None)
         model = record["key"]["model"] if settings else None

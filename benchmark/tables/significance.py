@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.run import Record
-from benchmark.records.select import groups, newest_per_config, row_names, score
+from benchmark.records.select import groups, is_own, newest_per_config, row_names, score
 from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table, Value
 
@@ -208,12 +208,13 @@ def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[s
     """{model: {data set: scores}} of what can be ranked, the same data sets for all; and why others are left
     out.
     """
-    runs, twice = _each_point_once(_by_model(records, budget), records)
+    known, unknown = _known(_by_model(records, budget), records)
+    runs, twice = _each_point_once(known, records)
     everything = {d for by_dataset in runs.values() for d in by_dataset}
     ranked = [m for m in sorted(runs) if len(runs[m]) > len(everything) / 2]
     common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
     others = [f"{m} ({len(runs[m])})" for m in runs if m not in ranked]
-    left_out = twice
+    left_out = [*unknown, *twice]
     if others:
         few = f"not ranked are models with runs on no more than half of the {len(everything)} data sets"
         left_out = [*left_out, f"{few}: {', '.join(others)}"]
@@ -244,6 +245,20 @@ def _each_point_once(
     kept = {m: {d: x for d, x in by_dataset.items() if d not in dropped} for m, by_dataset in runs.items()}
     notes = [f"{d} is left out: its points are those of {other}" for d, other in sorted(dropped.items())]
     return kept, notes
+
+
+def _known(
+    runs: Mapping[str, Mapping[str, list[float]]], records: Sequence[Record]
+) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
+    """The runs without those on own data, and what was left out: nobody can say whose points these are. Where
+    there is nothing else, own data are ranked among themselves.
+    """
+    present = {d for by_dataset in runs.values() for d in by_dataset}
+    own = present & {r["key"]["dataset"] for r in records if is_own(r)}
+    if own == present:
+        own = set()
+    kept = {m: {d: x for d, x in by_dataset.items() if d not in own} for m, by_dataset in runs.items()}
+    return kept, [f"{d} is left out: own data may have points of the others" for d in sorted(own)]
 
 
 def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, list[float]]]:

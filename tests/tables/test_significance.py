@@ -123,6 +123,20 @@ def test_points_that_two_data_sets_share_count_once():
     assert left_out == ["small is left out: its points are those of part"]
 
 
+def test_own_data_are_ranked_among_themselves_only():
+    def of(dataset, a, b, **more):
+        return [*runs("a", dataset, [a] * 3, **more), *runs("b", dataset, [b] * 3, **more)]
+
+    own = of("cells-123abc", 0.9, 0.1, asked={"dataset": "/data/cells.npz", "plugins": []})
+    suite = of("digits", 0.5, 0.6, asked={"dataset": "digits", "plugins": []})
+    scores, left_out = comparable([*own, *suite], "paper")
+    assert list(scores["a"]) == ["digits"]
+    assert left_out == ["cells-123abc is left out: own data may have points of the others"]
+    scores, left_out = comparable(own, "paper")
+    assert list(scores["a"]) == ["cells-123abc"]
+    assert left_out == []
+
+
 def test_pairs_over_data_sets_gain_power():
     rng = np.random.default_rng(0)
     draws = {d: rng.normal([[0.62], [0.6]], 0.02, (2, 5)) for d in "uvwxyz"}
