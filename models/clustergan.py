@@ -81,14 +81,13 @@ class ClusterGAN(LatentGAN):
     - InfoGAN has these networks and this loss, so that models differ in the encoder alone, and no continuous
       code.
 
-    The budgets below the paper's change the recipe of images, towards InfoGAN's:
+    The budgets below the paper's change the recipe, towards InfoGAN's:
     - One critic step, the non-saturating loss, larger rates; batch norm in the critic and the encoder, with
-      standing statistics of training images: in training, real and generated ones each have those of their
+      standing statistics of training points: in training, real and generated ones each have those of their
       batch.
-    - z_n ~ N(0, 0.25 I), so that it has a share of the image from the beginning, and small weights of its
+    - z_n ~ N(0, 0.25 I), so that it has a share of the point from the beginning, and small weights of its
       error and of the cross-entropy.
-    - Small networks; for digits fully connected ones.
-    For vectors they widen z_n to sigma = 0.2 and take fewer, larger steps.
+    - Small networks; for digits and vectors fully connected ones.
     """
 
     name = "clustergan"
@@ -170,27 +169,19 @@ class ClusterGAN(LatentGAN):
         "latent": 10,
         "channels": (),
         "hidden": (256, 256),
-        "decode": True,
-        "decode_steps": 60,
-        "decode_lr": 0.02,
-    }
-    _vector = {
-        "sigma": 0.2,
-        "critic_steps": 2,
-        "lr": 1e-3,
-        "critic_lr": 1e-3,
+        "batch_norm": True,
         "decode_steps": 60,
         "decode_lr": 0.02,
     }
     hour = {
-        "digits": {**_mlp, "steps": 20_000},
+        "digits": {**_mlp, "decode": True, "steps": 20_000},
         "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "steps": 12_000},
-        "vector": {"steps": 75_000},
+        "vector": {**_mlp, "steps": 20_000},
     }
     quick = {
-        "digits": {**_mlp, "steps": 4000},
+        "digits": {**_mlp, "decode": True, "steps": 4000},
         "image": {**_dcgan, "channels": (16, 32), "hidden": (256,), "steps": 4500},
-        "vector": {**_vector, "steps": 2000},
+        "vector": {**_mlp, "steps": 4000},
     }
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}
 
