@@ -98,11 +98,11 @@ class Stage:
     Attributes:
         name: shown in the progress bar and the record; curves and seconds are stored under it.
         step: takes a float batch (B, *shape), does its own backward passes and optimiser steps, and returns
-            its losses as scalar tensors. A step with a second parameter named `index` is given the batch's
-            rows of the training points too, (B,) int64. On CUDA it is replayed as one CUDA graph
-            (docs/gpu.md): static shapes, no `.item()`, no branch on a tensor's value, random numbers drawn on
-            the device from the default generator, and no Python number that changes from step to step (make
-            it a buffer).
+            its losses as scalar tensors, the same ones at every step. A step with a second parameter named
+            `index` is given the batch's rows of the training points too, (B,) int64. On CUDA it is replayed
+            as one CUDA graph (docs/gpu.md): static shapes, no `.item()`, no branch on a tensor's value,
+            random numbers drawn on the device from the default generator, and no Python number that changes
+            from step to step (make it a buffer).
         steps: number of minibatches, at most.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.

@@ -1,5 +1,6 @@
 """Signs of a collapsed model, measured without labels on its own samples."""
 
+import json
 from typing import Any
 
 import torch
@@ -43,7 +44,12 @@ def diagnose(model: ClusteringModel, x: torch.Tensor, seed: int) -> dict[str, An
             found["saturation"] = [
                 _saturation(v, model.data.value_range) for v in (torch.cat(samples), as_float(x))
             ]
-    return found | model.diagnose(x)
+    # as JSON takes it: a model may give arrays, tensors, or their scalars
+    return dict(json.loads(json.dumps(found | model.diagnose(x), default=_as_list)))
+
+
+def _as_list(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else repr(value)
 
 
 def _saturation(values: torch.Tensor, value_range: tuple[float, float]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.papers.published import Number
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
-from benchmark.records.select import newest_per_config, rules_on
+from benchmark.records.select import most_seeds, newest_per_config, rules_on
 
 
 @dataclass
@@ -51,7 +51,8 @@ def measured(
         for r in records
         if r["key"]["budget"] == budget and matches(r, model, dataset, protocol, config, undivided)
     ]
-    newest, older = newest_per_config(wanted)
+    counted, older = newest_per_config(wanted)
+    newest = most_seeds(counted)
     found = Measured(seeds=len({r["seed"] for r in newest}), older=older)
     for record in sorted(newest, key=lambda r: r["seed"]):
         if record["status"] != "ok":

@@ -10,6 +10,7 @@ from benchmark.files import digest, write_atomically
 from benchmark.reading import DEFAULT, Reading
 
 FILE = "run.json"
+THREADS = {"cpu": 1, "cuda": 4}  # of a run on each device, unless it was asked for others
 STANDARDISATION = "standardisation.npz"  # of the vectors of an own file: mean and scale of every column
 
 Record = dict[str, Any]

@@ -20,6 +20,11 @@ def groups(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]
     return dict(sorted(found.items()))
 
 
+def title_of(dataset: str, records: Iterable[Record]) -> str:
+    """How the data set of the records is called; its name, where no record says."""
+    return next((str(r["data"]["title"]) for r in records if "data" in r), dataset)
+
+
 def is_own(record: Record) -> bool:
     """Whether the run was on data of the user's own, which are asked for by a path, not by the set's name."""
     name = record["key"]["dataset"]
@@ -83,6 +88,19 @@ def newest_per_config(records: Iterable[Record]) -> tuple[list[Record], int]:
     digests = {record["digest"] for record in newest.values()}
     kept = [record for record in records if record["digest"] in digests]
     return kept, len(records) - len(kept)
+
+
+def most_seeds(records: Iterable[Record]) -> list[Record]:
+    """Of equal settings on several devices, or with several numbers of threads, the runs with those that the
+    most seeds ended well with: the same seed twice is no second sample.
+
+    Args:
+        records: of one model on one data set, that differ in nothing else.
+    """
+    by_digest: dict[str, list[Record]] = {}
+    for record in records:
+        by_digest.setdefault(record["digest"], []).append(record)
+    return max(by_digest.values(), key=lambda runs: sum(r["status"] == "ok" for r in runs), default=[])
 
 
 def _request(record: Record) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.reading import Reading
-from benchmark.records.run import Record
+from benchmark.records.run import THREADS, Record
 from benchmark.records.select import as_typed, is_own
 
 
@@ -16,15 +16,16 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
     for record in records:
         asked = record.get("asked", {"dataset": dataset, "plugins": []})
         settings = dict(record.get("overrides", {}))
+        made_on = [record["key"].get("device"), record["key"].get("threads")]
         clusters = None
         if asked["plugins"] or is_own(record):  # which may have no labels that tell K
             clusters = record["key"]["config"]["n_clusters"]
             settings.pop("n_clusters", None)
         model = record["key"]["model"] if settings else None
-        groups.setdefault(json.dumps([asked, settings, clusters, model]), []).append(record)
+        groups.setdefault(json.dumps([asked, settings, clusters, model, made_on]), []).append(record)
     lines = []
     for text, group in sorted(groups.items(), key=lambda item: (len(item[0]), item[0])):
-        asked, settings, clusters, _ = json.loads(text)
+        asked, settings, clusters, _, (device, threads) = json.loads(text)
         models = sorted({r["key"]["model"] for r in group})
         variables = {
             "DATASET": asked["dataset"],
@@ -33,10 +34,13 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
             "SEEDS": max(r["seed"] for r in group) + 1,
             "BUDGET": budget,
             "CLUSTERS": clusters or "",
+            "DEVICE": device or "",
             "PLUGIN": next(iter(asked["plugins"]), ""),
         }
         options = [word for plugin in asked["plugins"][1:] for word in ("--plugin", plugin)]
         options += Reading.of(asked).words()
+        if device and threads != THREADS[device]:
+            options += ["--threads", str(threads)]
         for name, value in settings.items():
             options += ["--set", f"{models[0]}.{name}={as_typed(value)}"]
         variables["ARGS"] = shlex.join(options)

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.protocols import BUDGETS
 from benchmark.records.run import Record
-from benchmark.records.select import groups, newest_per_config, score
+from benchmark.records.select import groups, most_seeds, newest_per_config, score
 from benchmark.report.cells import Cell, Column, Shown
 from benchmark.tables.table import DASH
 
@@ -77,14 +77,15 @@ def overview(records: Sequence[Record], titles: Mapping[str, str]) -> Shown | No
 
 
 def _by_model(records: Sequence[Record]) -> dict[str, Result]:
-    """{model: its result with the presets}; of several (on other devices, say) that with the most seeds."""
-    by_digest: dict[tuple[str, str], list[Record]] = {}
+    """{model: its result with the presets}."""
+    by_model: dict[str, list[Record]] = {}
     for record in newest_per_config([r for r in records if not r.get("overrides")])[0]:
-        by_digest.setdefault((record["key"]["model"], record["digest"]), []).append(record)
+        by_model.setdefault(record["key"]["model"], []).append(record)
     found: dict[str, Result] = {}
-    for (model, _), runs in by_digest.items():
+    for model, several in by_model.items():
+        runs = most_seeds(several)
         scores = np.array([value for run in runs if (value := score(run)) is not None])
-        if len(scores) and (model not in found or len(scores) > len(found[model].scores)):
+        if len(scores):
             found[model] = Result(scores, len({run["seed"] for run in runs}))
     return found
 

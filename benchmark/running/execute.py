@@ -132,10 +132,16 @@ def _train_and_evaluate(
         train=run.key["budget"] != "smoke",
     )
     names = {split: found for split in divided.splits if (found := divided.names(split)) is not None}
-    outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names)
-    if snapshots is not None:
-        snapshots.measure(lambda: model_class(opened.spec, values).to(x.device), x, divided, run.seed)
+    missing: dict[str, str] = {}
+    try:
+        outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names)
+        if snapshots is not None:
+            snapshots.measure(lambda: model_class(opened.spec, values).to(x.device), x, divided, run.seed)
+    except Exception as error:  # hours of training are not lost by a picture
+        traceback.print_exc()
+        missing["outputs_error"] = f"{type(error).__name__}: {error}"
     return {
+        **missing,
         "data": about,
         "metrics": metrics,
         "modes": trainer.modes,

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.errors import UserError, explained
 from benchmark.reading import DEFAULT, Reading
-from benchmark.records.run import Record, Run
+from benchmark.records.run import THREADS, Record, Run
 from benchmark.records.store import CONTINUED, find_record, read_record, roots
 from benchmark.running import processes
 
@@ -162,7 +162,7 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 "protocol": applicable(dataset.splits, request.protocol),
                 "config": config.as_dict(resolved),
                 "device": device,
-                "threads": request.threads or (1 if device == "cpu" else 4),
+                "threads": request.threads or THREADS[device],
                 "versions": {"training": TRAINING_VERSION},
             }
             if registry.origins.get(type(dataset)) in request.plugins:

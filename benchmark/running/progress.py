@@ -60,6 +60,8 @@ class Progress:
         reason = "" if record["status"] == "ok" else f": {record['error']}"
         if signs := signs_of_collapse(record):
             reason = f"; warning: collapsed, {'; '.join(signs)}"
+        if "outputs_error" in record:
+            reason += f"; warning: files are missing, {record['outputs_error']}, see log.txt"
         state = f"{self._ended} of {len(self._weights)} runs{self._left()}"
         tqdm.write(f"{run.title}: {record['status']}{seconds}{reason} ({state})", file=sys.stderr)
 

@@ -101,6 +101,7 @@ class Trainer:
         interval = max(1, sum(_steps(item) for item in self.plan if item.name == stage.name) // CURVE_POINTS)
         self.model.train()
         run_step: Step | None = None
+        names: tuple[str, ...] = ()
         per_epoch = batches_per_epoch(self.x, stage.batch_size)
         for step, batch in enumerate(batches, start=self._position[1] + 1):
             if self.stop():
@@ -109,7 +110,8 @@ class Trainer:
                 raise Interrupted(f"stopped in stage {stage.name} at step {step - 1} of {stage.steps}")
             run_step = run_step or self._prepared(stage, batch)
             losses = run_step(*batch)
-            _check_losses(stage, losses)
+            _check_losses(stage, losses, names)
+            names = names or tuple(losses)
             for name, value in losses.items():
                 self._sums[name] = self._sums.get(name, 0) + value.detach()
             self._count += 1
@@ -240,14 +242,19 @@ class Trainer:
         self.cpu_seconds = defaultdict(float, state.get("cpu_seconds", unknown))
 
 
-def _check_losses(stage: Stage, losses: Any) -> None:
-    """Raise if a step did not return what the contract says."""
+def _check_losses(stage: Stage, losses: Any, names: Sequence[str]) -> None:
+    """Raise if a step did not return what the contract says, with the names of an earlier one, if any."""
     expected = f'the step of stage {stage.name} must return a dict of scalar tensors such as {{"loss": loss}}'
     if not isinstance(losses, Mapping):
         raise UserError(f"{expected}, not {_kind(losses)}")
     for name, value in losses.items():
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UserError(f"{expected}, its {name!r} is {_kind(value)}")
+    if names and losses.keys() != set(names):
+        raise UserError(
+            f"{expected}, with the same names at every step: it has {', '.join(losses)}, the one before"
+            f" {', '.join(names)}. A loss that is not computed at every step can be returned as it last was"
+        )
 
 
 def _kind(value: Any) -> str:

@@ -12,7 +12,7 @@ from benchmark.evaluation.metrics import METRICS, Metric
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.assignments import NO_SEEDS, Seeds
 from benchmark.records.run import Record
-from benchmark.records.select import clocks, groups, newest_per_config, row_names
+from benchmark.records.select import clocks, groups, newest_per_config, row_names, title_of
 from benchmark.records.signs import signs_of_collapse
 from benchmark.records.store import table
 from benchmark.tables.fid_columns import FidColumn, fid_columns, gaps, reference_rows
@@ -109,7 +109,7 @@ def _one_table(
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
 
-    title = titles.get(dataset) or next((r["data"]["title"] for r in records if "data" in r), dataset)
+    title = titles.get(dataset) or title_of(dataset, records)
     clusters = sorted({r["key"]["config"]["n_clusters"] for r in records})
     devices = sorted(frame["device"].dropna().unique())
     heading = (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.run import Record
-from benchmark.records.select import groups, is_own, newest_per_config, row_names, score
+from benchmark.records.select import groups, is_own, most_seeds, newest_per_config, row_names, score, title_of
 from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table, Value
 
@@ -19,19 +19,15 @@ LEVEL = 0.05
 NO_SPREAD = "no test: the seeds change nothing"
 
 
-def comparison_tables(records: Sequence[Record], titles: Mapping[str, str] = {}) -> list[Table]:
+def comparison_tables(records: Sequence[Record]) -> list[Table]:
     """One table per data set, protocol and budget: how sure the means are, and which models can be told from
     the best.
     """
-    found = [
-        _one_dataset(*name, newest_per_config(group)[0], titles) for name, group in groups(records).items()
-    ]
+    found = [_one_dataset(*name, newest_per_config(group)[0]) for name, group in groups(records).items()]
     return [table for table in found if table is not None]
 
 
-def _one_dataset(
-    dataset: str, protocol: str, budget: str, records: list[Record], titles: Mapping[str, str]
-) -> Table | None:
+def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]) -> Table | None:
     names = row_names(records)
     found: dict[str, list[float]] = {}
     seeds: dict[str, set[int]] = {}
@@ -84,7 +80,7 @@ def _one_dataset(
         ),
     ]
     heading = (
-        f"### {titles.get(dataset, dataset)}, {protocol} protocol, {budget} budget: which models can be told"
+        f"### {title_of(dataset, records)}, {protocol} protocol, {budget} budget: which models can be told"
         " apart"
     )
     return Table(
@@ -273,7 +269,7 @@ def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, lis
         groups.setdefault((record["key"]["model"], record["key"]["dataset"]), []).append(record)
     runs: dict[str, dict[str, list[float]]] = {}
     for (model, dataset), group in groups.items():
-        for record in newest_per_config(group)[0]:
+        for record in most_seeds(newest_per_config(group)[0]):
             if (value := score(record)) is not None:
                 runs.setdefault(model, {}).setdefault(dataset, []).append(value)
     return runs

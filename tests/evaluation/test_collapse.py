@@ -1,7 +1,9 @@
 """The signs of collapse, on a model whose samples are known."""
 
+import json
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,7 +36,11 @@ class Known(ClusteringModel):
         return torch.cat([torch.full((n // 2, 1), 1.0), torch.full((n // 2, 1), 0.4)])
 
     def diagnose(self, x):
-        return {"own": len(x)}
+        return {
+            "own": len(x),
+            "array": np.float32(1.5),
+            "tensors": [torch.tensor([1, 2]), {"a": x.new_ones(())}],
+        }
 
 
 def test_signs_of_collapse():
@@ -45,3 +51,10 @@ def test_signs_of_collapse():
     assert found["variety"][1] > 1  # two points far apart
     assert found["saturation"] == [pytest.approx(0.25), 0.0]  # those at 1.0
     assert found["own"] == 100
+
+
+def test_what_a_model_measures_can_be_written_as_json():
+    model = Known(DataSpec("line", (1,), (0.0, 1.0), 100), Known.Config(n_clusters=2))
+    found = diagnose(model, POINTS, seed=0)
+    assert found["array"] == json.loads(json.dumps(found))["array"] == 1.5
+    assert found["tensors"] == [[1, 2], {"a": 1.0}]

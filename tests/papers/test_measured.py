@@ -22,6 +22,12 @@ def test_values_by_seed_and_the_runs_that_have_none():
     assert found.failures == ["seed 1: diverged, it broke"]
 
 
+def test_the_same_seed_on_another_device_counts_once():
+    cuda = [pooled(0, 0.1, digest="cuda")]
+    cuda[0]["key"]["device"] = "cuda"
+    assert of_vade([pooled(0, 0.8), pooled(1, 0.7), *cuda]).values == {0: 0.8, 1: 0.7}
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -5,6 +5,7 @@ from benchmark.records.select import (
     compared_metrics,
     compared_split,
     groups,
+    most_seeds,
     newest_per_config,
     row_names,
     rules_on,
@@ -40,6 +41,14 @@ def test_one_thread_and_two_are_two_requests_and_two_rows():
     two["key"] |= {"device": "cpu", "threads": 2}
     assert newest_per_config([one, two])[1] == 0
     assert row_names([one, two]) == {"one": "vade (threads=1)", "two": "vade (threads=2)"}
+
+
+def test_the_same_seeds_on_another_device_are_no_further_seeds():
+    cpu = [record(seed=s, digest="cpu") for s in range(2)]
+    cuda = [record(seed=s, digest="cuda") for s in range(3)]
+    assert most_seeds([*cpu, *cuda]) == cuda
+    assert most_seeds([*cpu, *(r | {"status": "failed"} for r in cuda)]) == cpu
+    assert most_seeds([]) == []
 
 
 def test_rows_are_told_apart_by_what_differs_only():

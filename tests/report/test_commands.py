@@ -24,6 +24,16 @@ def test_settings_made_by_hand_are_part_of_the_command():
     )
 
 
+def test_what_the_runs_were_made_on_is_part_of_the_command():
+    cpu, cuda = record("m", digest="cpu"), record("m", digest="cuda")
+    cpu["key"] |= {"device": "cpu", "threads": 4}
+    cuda["key"] |= {"device": "cuda", "threads": 4}
+    assert run_command("mnist", "neutral", "quick", [cpu, cuda]).splitlines() == [
+        "make bench DATASET=mnist MODELS=m SEEDS=1 BUDGET=quick DEVICE=cpu ARGS='--threads 4'",
+        "make bench DATASET=mnist MODELS=m SEEDS=1 BUDGET=quick DEVICE=cuda",
+    ]
+
+
 def test_own_files_and_plugins_are_part_of_the_command():
     asked = {"dataset": "/my data/own.npz", "plugins": ["/a/m.py", "/b/d e.py"], "standardise": False}
     found = run_command(

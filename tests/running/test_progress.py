@@ -15,11 +15,12 @@ def test_in_a_log_every_run_that_ends_is_one_line(capsys, monkeypatch):
     now[0] += 260  # for one run and twice a half
     progress.end(runs[0], {"status": "ok", "wall_seconds": 12.3})
     progress.end(runs[1], {"status": "diverged", "error": "loss is nan"})
-    progress.end(runs[2], {"status": "ok", "wall_seconds": 1.0})
+    progress.end(runs[2], {"status": "ok", "wall_seconds": 1.0, "outputs_error": "OSError: disk full"})
     progress.close()
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "digits vade seed 0: ok, 12 s (1 of 3 runs, about 2 minutes left)",
         "digits vade seed 1: diverged: loss is nan (2 of 3 runs, about 1 minute left)",
-        "digits vade seed 2: ok, 1 s (3 of 3 runs)",
+        "digits vade seed 2: ok, 1 s; warning: files are missing, OSError: disk full, see log.txt (3 of 3"
+        " runs)",
     ]

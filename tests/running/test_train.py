@@ -346,3 +346,16 @@ def test_a_step_that_returns_something_else_is_told_what_is_expected(returned, w
         UserError, match=f"step of stage first must return a dict of scalar tensors .*{words}"
     ):
         train(model)
+
+
+def test_a_loss_that_only_some_steps_return_is_refused():
+    """Its mean would be over steps that it was not computed at."""
+    model, losses = (
+        Model(),
+        iter([{"critic": torch.zeros(())}, {"critic": torch.zeros(()), "generator": torch.ones(())}]),
+    )
+    model.step = lambda x: next(losses)
+    with pytest.raises(
+        UserError, match="same names at every step: it has critic, generator, the one before critic"
+    ):
+        train(model)

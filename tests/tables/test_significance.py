@@ -137,6 +137,17 @@ def test_own_data_are_ranked_among_themselves_only():
     assert left_out == []
 
 
+def test_the_same_seeds_on_another_device_are_no_further_seeds():
+    def both(model, dataset, values):
+        found = [*runs(model, dataset, values), *runs(model, dataset, values, digest=f"{model} on cuda")]
+        for r in found[len(values) :]:
+            r["key"]["device"] = "cuda"
+        return found
+
+    cells = comparable([r for name in "ab" for d in "de" for r in both(name, d, [0.8, 0.9, 0.7])], "paper")[0]
+    assert {len(x) for by_dataset in cells.values() for x in by_dataset.values()} == {3}
+
+
 def test_pairs_over_data_sets_gain_power():
     rng = np.random.default_rng(0)
     draws = {d: rng.normal([[0.62], [0.6]], 0.02, (2, 5)) for d in "uvwxyz"}
