@@ -135,17 +135,17 @@ def _recorded(run: Run, records: Sequence[Record]) -> Cost:
 
 
 def _pace(timed: Iterable[tuple[Mapping[str, float], Run, Sequence[Record]]]) -> float | None:
-    """Seconds found here for each second in the records.
+    """Seconds found here for each second in the records, of the stages that both have.
 
     Args:
         timed: (seconds of each stage, run, records of such runs).
     """
     here = then = 0.0
     for stages, run, records in timed:
-        here += sum(stages.values())
-        for record in records:
-            seconds = record["cpu_seconds" if _by_processor(run, record) else "seconds"]
-            then += sum(seconds[name] for name in stages) / len(records)
+        found = [record["cpu_seconds" if _by_processor(run, record) else "seconds"] for record in records]
+        both = set(stages).intersection(*found)  # records may be of code that had other stages
+        here += sum(stages[name] for name in both)
+        then += sum(seconds[name] for seconds in found for name in both) / len(records)
     return here / then if then else None
 
 

@@ -74,6 +74,15 @@ def test_records_are_corrected_by_the_pace_of_those_models_that_take_the_most(as
     assert [found.costs[r.digest].seconds for r in (long, short)] == [45.0, 1.0]
 
 
+@pytest.mark.parametrize(("stage", "pace"), [("train", 0.5), ("warm_up", None)])
+def test_the_pace_is_of_the_stages_that_the_records_code_had_too(asked, tmp_path, monkeypatch, stage, pace):
+    of = run()
+    write(tmp_path, of, 0, 80.0, 90.0)
+    stages = {stage: 40.0, "new": 7.0}
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *_: {of.digest: Rehearsal(stages, 4.0, 300.0)})
+    assert forecast([of], tmp_path, 1).pace == pace
+
+
 def test_models_without_a_record_are_timed(asked, tmp_path):
     mine, bad, smoke = run("mine"), run("bad"), run("smoke")
     smoke.key["budget"] = "smoke"
