@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from benchmark.running.plan import Plan, Request
     from benchmark.tables.table import Table
 
+    Runs = list[tuple[Path, Record]]  # with their folders
+
 WORTH_OPENING = {
     "clusters.png": "what each cluster is",
     "assignments.csv": "the cluster of every point",
@@ -142,25 +144,25 @@ def _run_all(
             return 130
         finally:
             progress.close()
-        records = [final_record(run, results) for run in plan.runs]
+        runs = [final_record(run, results) for run in plan.runs]
         if options.consensus:
-            _write_consensus(plan, records, options)
-        for table in _tables(plan, records, options):
+            _write_consensus(runs, options)
+        for table in _tables(plan, runs, options):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
-        _say_what_to_open(plan.runs, records, results)
-    return 0 if all(record["status"] == "ok" for record in records) else 2
+        _say_what_to_open(runs, results)
+    return 0 if all(record["status"] == "ok" for _, record in runs) else 2
 
 
-def _say_what_to_open(runs: "list[Run]", records: "list[Record]", results: Path) -> None:
+def _say_what_to_open(runs: "Runs", results: Path) -> None:
     """Print the files that are worth opening, of the first seed of the best model, and the command for the
     report.
     """
     from benchmark.records.select import best
 
-    if (record := best(records)) is None:
+    if (record := best([record for _, record in runs])) is None:
         return
-    folder = runs[records.index(record)].folder(results)
+    folder = next(folder for folder, other in runs if other is record)
     there = [name for name in WORTH_OPENING if (folder / name).is_file()][:3]
     print(f"worth opening, of {record['key']['model']}, seed {record['seed']} (other runs have the same):")
     for name in there:
@@ -169,7 +171,7 @@ def _say_what_to_open(runs: "list[Run]", records: "list[Record]", results: Path)
     print(f"one page of everything: python -m benchmark report{where}")
 
 
-def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) -> "list[Table]":
+def _tables(plan: "Plan", runs: "Runs", options: argparse.Namespace) -> "list[Table]":
     """The table that was asked for: a paper's, a study's, or that of each data set."""
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
@@ -178,12 +180,11 @@ def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) 
     from benchmark.tables.cluster_numbers import cluster_number_tables
     from benchmark.tables.means import build
 
+    records = [record for _, record in runs]
     if options.paper:
         return paper_tables(paper(options.paper), records)
     if options.study:
         return study_tables(study(options.study), records)
-    folders = [run.folder(options.results) for run in plan.runs]
-    runs = list(zip(folders, records, strict=True))
     if len(options.clusters) > 1:
         return cluster_number_tables(runs)
     one_dataset = len({run.key["dataset"] for run in plan.runs}) == 1
@@ -191,15 +192,15 @@ def _tables(plan: "Plan", records: "list[Record]", options: argparse.Namespace) 
     return build(records, titles, plan.skipped, seeds_together(runs))
 
 
-def _write_consensus(plan: "Plan", records: "list[Record]", options: argparse.Namespace) -> None:
+def _write_consensus(runs: "Runs", options: argparse.Namespace) -> None:
     """One partition from the seeds of each model, in a process of its own: it reads the data."""
     from benchmark.evaluation.consensus import write_consensus
     from benchmark.running import processes
 
     folders: dict[str, list[Path]] = {}
-    for run, record in zip(plan.runs, records, strict=True):
+    for folder, record in runs:
         if record["status"] == "ok":
-            folders.setdefault(run.digest, []).append(run.folder(options.results))
+            folders.setdefault(record["digest"], []).append(folder)
     with processes.one() as process:
         for group in folders.values():
             if len(group) > 1:

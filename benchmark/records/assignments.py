@@ -86,11 +86,14 @@ def seeds_together(runs: Iterable[tuple[Path, Record]]) -> Seeds:
     seeds: dict[str, set[int]] = {}
     for _, record in good:
         seeds.setdefault(record["digest"], set()).add(record["seed"])
-    places = {record["digest"]: consensus_folder(folder) / RECORD for folder, record in good}
-    written = {
-        digest: json.loads(path.read_text("utf-8")) for digest, path in places.items() if path.is_file()
+    # several of one digest, where results were merged
+    places = {consensus_folder(folder) / RECORD: record["digest"] for folder, record in good}
+    consensus = {
+        digest: found
+        for path, digest in places.items()
+        if path.is_file() and set((found := json.loads(path.read_text("utf-8")))["seeds"]) == seeds[digest]
     }
-    return Seeds(agreement, {d: found for d, found in written.items() if set(found["seeds"]) == seeds[d]})
+    return Seeds(agreement, consensus)
 
 
 def consensus_folder(folder: Path) -> Path:

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
@@ -99,12 +100,13 @@ def roots(results: Path) -> list[Path]:
     return [results / "runs", *sorted(results.glob("merged/*/runs"))]
 
 
-def find_record(results: list[Path], folder: Path) -> Record | None:
-    """A run's record from the first of several `roots` that has one; `folder` is the run's in the first of
-    them.
+def find_record(results: list[Path], folder: Path) -> tuple[Path, Record] | None:
+    """(folder, record) of a run in several `roots`, by the rule of `all_records`; `folder` is the run's in
+    the first of them.
     """
-    inside = folder.relative_to(results[0])
-    return next((record for root in results if (record := read_record(root / inside)) is not None), None)
+    places = [root / folder.relative_to(results[0]) for root in results]
+    copies = [(place, record) for place in places if (record := read_record(place)) is not None]
+    return reduce(_that_counts, copies) if copies else None
 
 
 def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
@@ -123,24 +125,24 @@ def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
             if record is None:
                 continue
             run = (record["digest"], record["seed"])
-            if (
-                run in found
-                and record["status"] != "interrupted"
-                and found[run][1]["status"] != "interrupted"
-            ):
-                _require_same(found[run], (path.parent, record))
-            elif run not in found or found[run][1]["status"] == "interrupted":
-                found[run] = (path.parent, record)
+            copy = (path.parent, record)
+            found[run] = _that_counts(found[run], copy) if run in found else copy
     yield from found.values()
 
 
-def _require_same(a: tuple[Path, Record], b: tuple[Path, Record]) -> None:
+def _that_counts(a: tuple[Path, Record], b: tuple[Path, Record]) -> tuple[Path, Record]:
+    """Of two copies of a run."""
+    if b[1]["status"] == "interrupted":
+        return a
+    if a[1]["status"] == "interrupted":
+        return b
     differing = [name for name in OUTCOME if a[1].get(name) != b[1].get(name)]
     if differing:
         raise UserError(
-            f"{a[0]} and {b[0]} are runs of the same run with different outcomes ({', '.join(differing)}); "
+            f"{a[0]} and {b[0]} are copies of one run with different outcomes ({', '.join(differing)}); "
             "delete the one that shall not count"
         )
+    return a
 
 
 def table(records: list[Record]) -> pd.DataFrame:

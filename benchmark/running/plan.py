@@ -190,16 +190,18 @@ def remaining(plan: Plan, results: Path, retry: bool) -> list[Run]:
     """The runs that have not ended yet; with `retry` also those that ended badly."""
     todo, places = [], roots(results)
     for run in plan.runs:
-        record = find_record(places, run.folder(results))
-        if record is None or record["status"] in CONTINUED or (retry and record["status"] != "ok"):
+        found = find_record(places, run.folder(results))
+        status = found and found[1]["status"]
+        if status is None or status in CONTINUED or (retry and status != "ok"):
             todo.append(run)
     return todo
 
 
-def final_record(run: Run, results: Path) -> Record:
-    """A run's record after the sweep; if even that could not be written, one that says so."""
+def final_record(run: Run, results: Path) -> tuple[Path, Record]:
+    """(folder, record) of a run after the sweep; if even that could not be written, a record that says so."""
+    folder = run.folder(results)
     missing = run.record("failed", error="no record could be written; is the disk full?")
-    return find_record(roots(results), run.folder(results)) or missing
+    return find_record(roots(results), folder) or (folder, missing)
 
 
 def why_not_done(run: Run, results: Path) -> str:

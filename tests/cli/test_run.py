@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_own_data_are_clustered_with_or_without_labels(cli, tmp_path, labelled):
         clusters_found = [int(row["cluster"]) for row in csv.DictReader(file)]
     # three separated clusters, found exactly
     assert len({(a, b) for a, b in zip(clusters_found, y, strict=True)}) == 3
+
+
+def test_a_seed_that_was_merged_counts_like_one_that_was_made_here(cli, tmp_path):
+    np.savez(tmp_path / "own.npz", X=np.random.default_rng(0).normal(size=(90, 4)))
+    words = ("run", "--dataset", tmp_path / "own.npz", "--models", "kmeans", "--clusters", 3, "--seeds", 2)
+    first = cli(*words, "--consensus", "--results", tmp_path)
+    (folder,) = tmp_path.glob("runs/*/kmeans/*/seed-0")
+    shutil.rmtree(folder.parent / "consensus")
+    (tmp_path / "merged" / "theirs").mkdir(parents=True)
+    shutil.copytree(tmp_path / "runs", tmp_path / "merged" / "theirs" / "runs")
+    shutil.rmtree(folder)
+    second = cli(*words, "--consensus", "--results", tmp_path)
+    assert "2 runs, 2 of them done" in second.stderr
+    assert "kmeans: consensus" in second.stdout
+    tables = [[line for line in found.stdout.splitlines() if line[0] == "|"] for found in (first, second)]
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.parametrize(

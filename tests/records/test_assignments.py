@@ -62,6 +62,14 @@ def test_a_consensus_of_other_seeds_than_those_that_are_there_is_old(tmp_path):
     assert not seeds_together(runs).consensus
 
 
+def test_a_consensus_is_found_beside_any_of_its_seeds(tmp_path):
+    runs = [(tmp_path / where / "seed", record(seed=seed)) for seed, where in enumerate(("own", "merged"))]
+    (tmp_path / "own" / "consensus").mkdir(parents=True)
+    (tmp_path / "own" / "consensus" / "consensus.json").write_text('{"seeds": [0, 1], "metrics": {}}')
+    for order in (runs, runs[::-1]):
+        assert set(seeds_together(order).consensus) == {runs[0][1]["digest"]}
+
+
 def test_assignments_that_are_not_there_are_none_and_damaged_ones_are_named(tmp_path):
     assert read_assignments(tmp_path) == {}
     (tmp_path / "assignments.csv").write_text("split,index,cluster\nall,0,a\n")

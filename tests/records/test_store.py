@@ -79,7 +79,8 @@ def test_a_results_folder_copied_into_another_counts(tmp_path):
     folder = write_run(tmp_path / "merged" / "theirs", {**RECORD, "seed": 1})
     assert [record["seed"] for _, record in all_records(tmp_path)] == [0, 1]
     own = tmp_path / "runs" / folder.relative_to(tmp_path / "merged" / "theirs" / "runs")
-    assert find_record(roots(tmp_path), own)["seed"] == 1
+    assert find_record(roots(tmp_path), own) == (folder, read_record(folder))
+    assert find_record(roots(tmp_path), own.with_name("seed-2")) is None
 
 
 def test_a_cell_that_is_there_twice_counts_once_if_both_say_the_same_up_to_times_and_hosts(tmp_path):
@@ -94,15 +95,17 @@ def test_two_outcomes_of_a_cell_are_an_error_that_names_both(tmp_path):
     a = write_run(tmp_path, RECORD)
     b = write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": "diverged", "metrics": None})
     with pytest.raises(
-        UserError, match=f"{a} and {b} are runs of the same run with different outcomes \\(status, metrics\\)"
+        UserError, match=f"{a} and {b} are copies of one run with different outcomes \\(status, metrics\\)"
     ):
         list(all_records(tmp_path))
 
 
 @pytest.mark.parametrize("own", ["interrupted", "ok"])
 def test_an_interrupted_copy_yields_to_one_that_ended(tmp_path, own):
-    write_run(tmp_path, {**RECORD, "status": own})
-    write_run(
+    folder = write_run(tmp_path, {**RECORD, "status": own})
+    theirs = write_run(
         tmp_path / "merged" / "theirs", {**RECORD, "status": "ok" if own == "interrupted" else "interrupted"}
     )
-    assert [record["status"] for _, record in all_records(tmp_path)] == ["ok"]
+    ended = theirs if own == "interrupted" else folder
+    assert list(all_records(tmp_path)) == [(ended, read_record(ended))]
+    assert find_record(roots(tmp_path), folder) == (ended, read_record(ended))
