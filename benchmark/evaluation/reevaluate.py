@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from benchmark.data import data_folder
-from benchmark.errors import Diverged, UserError
+from benchmark.errors import UserError, explained
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.fid import HOW_TO_GET, measure, weights
@@ -54,16 +54,20 @@ def reevaluate(
         if is_current(record) and not again:
             continue
         try:
-            run = load_run(folder, plugins, data)
-            model = run.model()
-            x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(model.device)
-            metrics, _ = evaluate(model, run.data.divided, run.run.seed)
-            diagnostics = diagnose(model, x, run.run.seed)
-        except (UserError, Diverged) as error:
+            with explained("it can't be measured"):
+                run = load_run(folder, plugins, data)
+                model = run.model()
+                x = torch.from_numpy(run.data.divided.x(run.data.divided.splits[0])).to(model.device)
+                metrics, _ = evaluate(model, run.data.divided, run.run.seed)
+                diagnostics = diagnose(model, x, run.run.seed)
+        except UserError as error:
             failures[folder] = str(error)
             continue
         found = {"metrics": metrics, "metrics_version": METRICS_VERSION, "diagnostics": diagnostics}
-        write_record(folder, {**record, **found})
+        with locked(folder / "record"):  # FID may have been added meanwhile
+            record = read_record(folder)
+            assert record is not None
+            write_record(folder, {**record, **found})
     return failures
 
 
@@ -102,14 +106,15 @@ def add_fid(
         with locked(folder / "fid"):
             try:
                 for name, entry in _measured(folder, extractors, options, plugins, data):
-                    record = read_record(folder)
-                    assert record is not None
-                    measured = record.get("fid", {})
                     if "missing" in entry:
                         reason = f"{name}: {entry['missing']}"
                         failures[folder] = f"{failures[folder]}; {reason}" if folder in failures else reason
-                    if "missing" not in entry or "value" not in measured.get(name, {}):
-                        write_record(folder, {**record, "fid": {**measured, name: entry}})
+                    with locked(folder / "record"):
+                        record = read_record(folder)
+                        assert record is not None
+                        measured = record.get("fid", {})
+                        if "missing" not in entry or "value" not in measured.get(name, {}):
+                            write_record(folder, {**record, "fid": {**measured, name: entry}})
             except UserError as error:
                 failures[folder] = str(error)
     return failures

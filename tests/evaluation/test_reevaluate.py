@@ -49,6 +49,27 @@ def test_an_older_definition_is_measured_again_and_a_current_record_is_left_alon
     assert read_record(folder)["metrics"]["all"]["default"]["accuracy"] > 0.5
 
 
+def test_what_others_add_to_a_record_while_it_is_measured_is_kept(folder, monkeypatch):
+    fid = {"clf": {"value": 1.0}}
+
+    def meanwhile(*_):
+        write_record(folder, {**read_record(folder), "fid": fid})
+        return {}
+
+    monkeypatch.setattr("benchmark.evaluation.reevaluate.diagnose", meanwhile)
+    assert reevaluate([folder], (), again=True) == {}
+    assert read_record(folder)["fid"] == fid
+
+
+def test_a_model_that_raises_an_error_is_named_and_the_others_are_measured(folder, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr("benchmark.evaluation.reevaluate.diagnose", broken)
+    found = reevaluate([folder], (), again=True)[folder]
+    assert found.startswith("it can't be measured: RuntimeError: broken on purpose (")
+
+
 def test_a_run_that_cannot_be_measured_is_named_and_its_record_kept(folder):
     record = read_record(folder)
     write_record(folder, {**record, "metrics_version": 0})
