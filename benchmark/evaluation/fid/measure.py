@@ -187,7 +187,7 @@ def measure(
         "draws": draws,
         "sample_seeds": seeds,
         "singular": n <= len(target.mean),
-        "references": references,
+        "references": references or old.get("references"),
         "seconds": old.get("seconds", 0.0) + time.monotonic() - clock,
         **about,
     }

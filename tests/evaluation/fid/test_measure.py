@@ -193,6 +193,10 @@ def test_what_is_known_is_kept_and_only_the_rest_is_measured(bootstrap, real, mo
     assert more["per_cluster"] == first["per_cluster"]
     # nothing is thrown away
     assert len(measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=more)["draws"]) == 3
+    # nor are the references, where the cache does not have them
+    monkeypatch.setattr("benchmark.evaluation.fid.measure.reference_values", lambda *_: None)
+    kept = measure(bootstrap, real, "clf", 1, FidOptions(references=False), known=more)
+    assert kept["references"] == first["references"] is not None
     drawn.clear()
     other = {**first, "n": 5, "draws": [0.0]}
     assert measure(bootstrap, real, "clf", 1, FidOptions(draws=1), known=other)["draws"] == first["draws"]
