@@ -123,12 +123,14 @@ def _run_all(
         weights: {run to be made: seconds that it is expected to take}.
     """
     from benchmark.running.executors.local import LocalExecutor, only_local_sweep
-    from benchmark.running.plan import final_record
+    from benchmark.running.plan import final_record, remaining
     from benchmark.running.progress import Progress
 
     results: Path = options.results
-    todo = list(weights)
-    with contextlib.nullcontext() if slurm else only_local_sweep(results, todo):
+    with contextlib.nullcontext() if slurm else only_local_sweep(results, list(weights)):
+        # another sweep may have ended since these were found to be missing
+        todo = [run for run in remaining(plan, results, options.retry) if run in weights]
+        weights = {run: weights[run] for run in todo}
         progress = Progress(weights, jobs)
         follow = (progress.start, progress.update, progress.end)
         try:

@@ -17,6 +17,7 @@ from PIL import Image
 from benchmark.cli.parser import main
 from benchmark.records.store import write_record
 from benchmark.running import plan as planning
+from benchmark.running.cost import Forecast
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -336,6 +337,19 @@ def test_a_range_of_clusters_is_planned_as_runs_like_any_other(capsys, monkeypat
     assert re.findall(r"(\w+) \w+: n_clusters = (\d)", said.out) == [
         (model, k) for model in ("kmeans", "nmf") for k in "468"
     ]
+
+
+def test_what_another_sweep_has_made_during_the_forecast_is_not_made_again(monkeypatch, cli, tmp_path):
+    def meanwhile(todo, results, jobs):
+        write_record(todo[0].folder(results), todo[0].record("failed", error="in the other sweep"))
+        return Forecast({})
+
+    monkeypatch.setattr(planning, "make_plan", planning.plan)
+    monkeypatch.setattr("benchmark.running.cost.forecast", meanwhile)
+    words = ("--models", "kmeans", "--seeds", 1, "--budget", "smoke", "--results", tmp_path)
+    assert cli("run", *words).returncode == 2
+    (path,) = tmp_path.glob("runs/*/*/*/seed-0/record.json")
+    assert json.loads(path.read_text())["error"] == "in the other sweep"
 
 
 @pytest.mark.slow

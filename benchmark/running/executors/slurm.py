@@ -69,7 +69,7 @@ class SlurmExecutor:
             raise
 
     def submit(self, runs: Sequence[Run]) -> None:
-        """Submit those runs that are not in SLURM's queue already.
+        """Submit those runs that are not in SLURM's queue already, and have not ended well meanwhile.
 
         Raises:
             UserError: SLURM or submitit is not here, the nodes do not see the results folder, or SLURM
@@ -78,7 +78,11 @@ class SlurmExecutor:
         require_slurm()
         with only_sweep(self.results):
             queued = queued_folders(self.results)
-            new = [run for run in runs if run.folder(self.results) not in queued]
+            new = [
+                run
+                for run in runs
+                if (folder := run.folder(self.results)) not in queued and not _ended_well(folder)
+            ]
             if new:
                 slurm_queue.probe(self.results, self.options, new[0])
                 previous = None
@@ -297,6 +301,11 @@ def queued_folders(results: Path) -> set[Path]:
             " again"
         )
     return set(queue.entries)
+
+
+def _ended_well(folder: Path) -> bool:
+    record = read_record(folder)
+    return record is not None and record["status"] == "ok"
 
 
 def _has_ended(folder: Path) -> bool:
