@@ -3,6 +3,7 @@ Imports no torch.
 """
 
 import argparse
+import os
 import platform
 from collections import Counter
 from dataclasses import dataclass
@@ -72,14 +73,25 @@ def _unfinished(
     if submission.executor == "slurm":
         job, log = queue.job_of(folder)
         return State(folder, title, "lost", f"job {job} is not in SLURM's queue; see {log}")
-    if submission.host == platform.node() and not Path(f"/proc/{submission.pid}").exists():
+    if submission.host == platform.node() and not _is_alive(submission.pid):
         return State(
             folder,
             title,
             "lost",
-            f"its run, that began {submission.started}, was killed; the same command goes on",
+            f"its sweep, that began {submission.started}, was killed; the same command goes on",
         )
-    return State(folder, title, "pending", f"of the run on {submission.host} that began {submission.started}")
+    where = f"of the sweep on {submission.host} that began {submission.started}"
+    return State(folder, title, "pending", where)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return True
 
 
 def print_status(options: argparse.Namespace) -> int:

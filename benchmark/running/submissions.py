@@ -6,7 +6,6 @@ results/submissions/<name>/         what SLURM's jobs of that submission print, 
 <run's folder>/progress.json  while the run runs, renewed every few seconds
 """
 
-import getpass
 import json
 import os
 import platform
@@ -28,12 +27,12 @@ PREFIX = "dgc-"
 
 @dataclass(frozen=True)
 class Submission:
-    """Cells that were handed to an executor.
+    """Runs that were handed to an executor.
 
     Attributes:
         name: of the file; on SLURM also of the jobs, by which the queue is asked.
         executor: "local" or "slurm".
-        host, pid, user: of the process that handed them out.
+        host, pid: of the process that handed them out.
         tasks: the runs' folders, relative to the results folder, as they run together.
         job: SLURM's number of the array; None until it is known.
     """
@@ -42,7 +41,6 @@ class Submission:
     executor: str
     host: str
     pid: int
-    user: str
     started: str
     tasks: list[list[str]]
     job: str | None = None
@@ -65,9 +63,7 @@ def new(results: Path, executor: str, tasks: list[list[Path]]) -> Submission:
     name = f"{executor}-{platform.node()}" if executor == "local" else PREFIX + secrets.token_hex(4)
     relative = [[str(folder.relative_to(results)) for folder in task] for task in tasks]
     started = datetime.now().astimezone().isoformat(timespec="seconds")
-    submission = Submission(
-        name, executor, platform.node(), os.getpid(), getpass.getuser(), started, relative
-    )
+    submission = Submission(name, executor, platform.node(), os.getpid(), started, relative)
     submission.write(results)
     return submission
 
@@ -77,9 +73,11 @@ def read_all(results: Path) -> list[Submission]:
     found = []
     for path in (results / FOLDER).glob("*.json"):
         try:
-            found.append(Submission(**json.loads(path.read_text(encoding="utf-8"))))
+            values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:  # it has just ended
             continue
+        values.pop("user", None)  # of earlier versions
+        found.append(Submission(**values))
     return sorted(found, key=lambda submission: submission.started)
 
 

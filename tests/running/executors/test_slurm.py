@@ -241,6 +241,17 @@ def test_a_local_run_leaves_cells_alone_that_slurm_has(tmp_path, programs):
     assert len(submissions.read_all(tmp_path)) == 1
 
 
+def test_what_another_sweep_has_made_meanwhile_is_not_submitted_again(tmp_path, monkeypatch):
+    probed = []
+    monkeypatch.setattr(slurm, "require_slurm", lambda: None)
+    monkeypatch.setattr(slurm_queue, "probe", lambda *terms: probed.append(terms))
+    (run,) = runs(1)
+    write_record(run.folder(tmp_path), run.record("ok"))
+    SlurmExecutor(tmp_path, options(), None).submit([run])
+    assert probed == []
+    assert read_record(run.folder(tmp_path))["status"] == "ok"
+
+
 SBATCH = """
 script="${@: -1}"
 value() { sed -n "s/^#SBATCH --$1=//p" "$script"; }
@@ -301,3 +312,23 @@ def test_a_cell_that_gives_no_sign_of_life_is_not_running(tmp_path):
     assert [state.kind for state in states(tmp_path)] == ["pending"]
     submissions.Submission(**{**vars(sweep), "pid": 2**22 + 1}).write(tmp_path)
     assert [state.kind for state in states(tmp_path)] == ["lost"]
+
+
+def test_a_sweep_is_alive_also_where_there_is_no_proc_and_of_another_user(tmp_path, monkeypatch):
+    submissions.new(tmp_path, "local", [[runs(1)[0].folder(tmp_path)]])
+    monkeypatch.setattr("pathlib.Path.exists", lambda _: False)
+    assert [state.kind for state in states(tmp_path)] == ["pending"]
+
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refused)
+    assert [state.kind for state in states(tmp_path)] == ["pending"]
+
+
+def test_a_submission_needs_no_name_of_a_user_and_one_of_an_earlier_version_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: pytest.fail("a container's user may have no name"))
+    _, sweep = hand_out(tmp_path, 1)
+    path = tmp_path / submissions.FOLDER / f"{sweep.name}.json"
+    path.write_text(json.dumps({**vars(sweep), "user": "me"}))
+    assert submissions.read_all(tmp_path) == [sweep]
