@@ -13,12 +13,12 @@ def label_free(options: argparse.Namespace) -> int:
     from benchmark.evaluation.label_free import measure_runs
     from benchmark.files import write_atomically
     from benchmark.records.store import all_records
-    from benchmark.tables.label_free import GROUP, MODELS, SEEDS, label_free_tables
+    from benchmark.tables.label_free import MODELS, SEEDS, label_free_tables, with_gone
 
     path = options.results / SCORES
     scores = measure_runs(all_records(options.results))
-    if path.is_file():  # rows of runs that are not here any more
-        scores = pd.concat([scores, pd.read_csv(path)]).drop_duplicates([*GROUP, "seed"])
+    if path.is_file():
+        scores = with_gone(scores, pd.read_csv(path, dtype={"digest": str}))
     tables = label_free_tables(scores) if len(scores) else []
     if not tables:
         raise UserError(

@@ -23,8 +23,8 @@ Runs = Sequence[tuple[Path, Record]]
 def measure_runs(runs: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
     """A row for every run that ended well, of data with labels, with its assignments beside its record.
 
-    Columns: dataset, protocol, budget, model, seed, accuracy, consensus (the accuracy of the one partition of
-    all seeds; it is written where it was missing), and without labels, higher being better:
+    Columns: dataset, protocol, budget, model, seed, digest, accuracy, consensus (the accuracy of the one
+    partition of all seeds; it is written where it was missing), and without labels, higher being better:
         mutual_information  I(x; y), see `metrics`
         bound               on log p(x) per point, of the points that were fitted, where the record has one
         agreement           mean adjusted Rand index with the model's other seeds
@@ -69,6 +69,7 @@ def _of_model(
         means = [np.mean([pairwise_agreement([labels[i], c])[0, 1] for c in found]) for found in others]
         yield {
             "seed": record["seed"],
+            "digest": record["digest"],
             "accuracy": metrics["accuracy"],
             "consensus": consensus,
             "mutual_information": metrics.get("mutual_information"),

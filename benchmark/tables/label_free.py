@@ -45,6 +45,22 @@ def label_free_tables(scores: pd.DataFrame) -> list[Table]:
     return tables
 
 
+def with_gone(scores: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """The scores, and of an earlier call those of runs that are gone.
+
+    Seeds of one model are of one code: where it has new ones, earlier ones of other code, or from before
+    their digest was written, are left out.
+    """
+    if scores.empty:
+        return before
+    code = {group: set(rows["digest"]) for group, rows in scores.groupby(GROUP)}
+    kept = [
+        (group := tuple(row[name] for name in GROUP)) not in code or row.get("digest") in code[group]
+        for row in before.to_dict("records")
+    ]
+    return pd.concat([scores, before[np.array(kept, dtype=bool)]]).drop_duplicates([*GROUP, "seed"])
+
+
 def spearman(accuracy: Sequence[float], measure: Sequence[float]) -> float:
     """Spearman's correlation; NaN where a measure is missing, or equal for all."""
     x, y = np.asarray(measure, dtype=float), np.asarray(accuracy, dtype=float)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.tables.label_free import TITLES, critical, label_free_tables, spearman
+from benchmark.tables.label_free import TITLES, critical, label_free_tables, spearman, with_gone
 
 
 def scores(model="vade", seeds=10, **columns):
@@ -46,3 +46,14 @@ def test_models_are_compared_by_their_means_where_there_are_enough():
     (row,) = table.text().to_dict("records")
     assert (row["models"], row["agreement"], row["I(x; y)"]) == ("6", "+1.00*", "–")
     assert label_free_tables(pd.concat(few[:5])) == []
+
+
+def test_runs_that_are_gone_count_as_seeds_of_their_own_code_alone():
+    new, before = scores(seeds=5, digest="new"), scores(seeds=10)
+    assert len(with_gone(new, before)) == 5  # of code that is not known
+    assert len(with_gone(new, before.assign(digest="old"))) == 5
+    found = with_gone(new, before.assign(digest="new", agreement=1.0))
+    assert found["seed"].tolist() == [*range(10)]
+    assert found["agreement"].isna().tolist() == [True] * 5 + [False] * 5
+    assert len(with_gone(new, scores("gmvae", 3))) == 8  # another model's
+    assert with_gone(pd.DataFrame(), before).equals(before)
