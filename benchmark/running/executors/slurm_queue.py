@@ -80,7 +80,7 @@ class Queue:
 
 
 def ask(results: Path) -> Queue:
-    """SLURM's queue for all handed_out of a results folder."""
+    """SLURM's queue, for all submissions of a results folder."""
     handed_out = [
         submission for submission in submissions.read_all(results) if submission.executor == "slurm"
     ]
