@@ -14,6 +14,10 @@ from benchmark.reading import Reading
 
 SEPARATORS = ",;\t"
 SHOWN = 5  # columns that a message names
+HEADING = (
+    "the first line of {}, the numbers from 0 to {}, is read as a heading, as pandas writes it; if it is a"
+    " point, put a line of names above it"
+)
 
 
 def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
@@ -27,7 +31,7 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
         UserError: a column that was asked for is not there, holds text, or has no value somewhere.
     """
     refuse(reading, path, "a table", "--size", "--colour")
-    frame, names = _csv(path) if path.suffix.lower() == ".csv" else _parquet(path)
+    frame, names, caveat = _csv(path) if path.suffix.lower() == ".csv" else (*_parquet(path), None)
     if frame.empty:
         raise UserError(f"{path} has {len(frame)} rows and {len(frame.columns)} columns of values")
     if reading.names is not None and not (columns and reading.names not in frame):
@@ -52,27 +56,30 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
             f"{path} has {int(gaps.sum())} missing values, in {_named(found)}; fill or remove them"
         )
     check_numbers(x, f"{path}: the table")
-    return Points(x, y, names, columns=tuple(frame))
+    return Points(x, y, names, columns=tuple(frame), caveat=caveat)
 
 
-def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
-    """The table, and the names of its rows: those of a first column without a heading, as pandas writes them.
+def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
+    """The table; the names of its rows: those of a first column without a heading, as pandas writes them; and
+    a caveat.
 
-    A first line of numbers only is a point, and the columns are called 0, 1, ... then.
+    A first line of numbers only is a point, and the columns are called 0, 1, ... then; but these very numbers
+    are the heading that pandas writes for columns without names.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             line = file.readline()
             separator = max(SEPARATORS, key=line.count)
             first = next(csv.reader([line], delimiter=separator), [])
-        header = None if first and all(map(_is_number, first)) else 0
+        counted = bool(first) and first == [str(i) for i in range(len(first))]
+        header = None if first and not counted and all(map(_is_number, first)) else 0
         frame = pd.read_csv(path, sep=separator, header=header, encoding="utf-8-sig", low_memory=False)
     except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors
         raise UserError(f"{path} can't be read as CSV: {str(error).strip()}") from error
     frame.columns = frame.columns.astype(str)
     if header == 0 and first and not first[0].strip() and len(frame.columns) > 1:
-        return frame, tuple(frame.pop(frame.columns[0]).astype(str))
-    return frame, None
+        return frame, tuple(frame.pop(frame.columns[0]).astype(str)), None
+    return frame, None, HEADING.format(path.name, len(first) - 1) if counted else None
 
 
 def _parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:

@@ -46,6 +46,16 @@ def test_without_a_heading_and_with_other_separators(tmp_path, text):
     assert found.names is None
 
 
+def test_the_heading_that_pandas_writes_for_columns_without_names_is_no_point(tmp_path):
+    frame = pd.DataFrame(np.arange(15.0).reshape(5, 3))
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    found = read(tmp_path / "own.csv", DEFAULT)
+    np.testing.assert_array_equal(found.x, frame.to_numpy())
+    assert found.columns == ("0", "1", "2")
+    assert "the first line of own.csv, the numbers from 0 to 2, is read as a heading" in found.caveat
+    assert read(write(tmp_path, "0,1,3\n3,4,5\n"), DEFAULT).caveat is None
+
+
 def test_columns_of_new_points_are_found_by_their_names(tmp_path):
     found = read(write(tmp_path, "b,more,a\n2,?,1\n4,?,3\n"), Reading(names="name"), ("a", "b"))
     np.testing.assert_array_equal(found.x, [[1, 2], [3, 4]])
