@@ -8,22 +8,20 @@ NOT_LABELLED = ("", "nan")  # numpy writes a missing value among strings as "nan
 
 
 def labelled(y: np.ndarray) -> np.ndarray:
-    """(N,) whether a point has a label: -1, an empty text and NaN mean "not labelled".
-
-    Where -1 leaves fewer than two other classes, it is a class itself: some name two classes -1 and 1.
-    """
-    if y.dtype.kind == "f":
-        known = ~np.isnan(y)
-        return known & _but_minus_one(y, known)
+    """(N,) whether a point has a label: -1, an empty text and NaN mean "not labelled"."""
     if y.dtype.kind in "US":
         return ~np.isin(np.char.strip(y.astype(str)), NOT_LABELLED)
-    if y.dtype.kind == "i":
-        return _but_minus_one(y, np.ones(len(y), dtype=bool))
-    return np.ones(len(y), dtype=bool)
+    known: np.ndarray = y != -1
+    return known & ~np.isnan(y) if y.dtype.kind == "f" else known
 
 
-def _but_minus_one(y: np.ndarray, known: np.ndarray) -> np.ndarray:
-    return y != -1 if len(np.unique(y[known & (y != -1)])) > 1 else np.ones(len(y), dtype=bool)
+def has_minus_one_as_class(y: np.ndarray) -> bool:
+    """Whether -1 stands beside one other label only: some name two classes -1 and 1.
+
+    Args:
+        y: of all splits, since one of them alone may lack the other classes.
+    """
+    return y.dtype.kind in "if" and bool((y == -1).any()) and n_classes(y) == 1
 
 
 def n_classes(y: np.ndarray) -> int:

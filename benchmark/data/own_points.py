@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.labels import check_classes, labelled
+from benchmark.data.labels import check_classes, has_minus_one_as_class, labelled
 from benchmark.errors import UserError
 from benchmark.reading import Reading
 
@@ -52,7 +52,8 @@ def check_numbers(x: np.ndarray, what: str) -> None:
 def clean_labels(y: np.ndarray, n: int, what: str) -> np.ndarray:
     """(N,) integers or strings; whole floats are integers, one-hot rows the places of their ones.
 
-    Not labelled is -1 among integers, which NaN among floats becomes, and "" among strings.
+    Not labelled is -1 among integers, which NaN among floats becomes, and "" among strings. Where -1 is one
+    of two classes, both become strings.
 
     Args:
         what: they are, for messages.
@@ -66,14 +67,18 @@ def clean_labels(y: np.ndarray, n: int, what: str) -> np.ndarray:
         y = y.argmax(axis=1)
     if y.shape != (n,) or y.dtype.kind not in "uibfUS":
         raise UserError(f"{given}, expected integers or strings of shape {(n,)}")
-    known = labelled(y)
+    two_classes = has_minus_one_as_class(y)
+    missing = np.isnan(y) if y.dtype.kind == "f" else np.zeros(n, dtype=bool)
     if y.dtype.kind == "f":
-        whole = y[~np.isnan(y)]
+        whole = y[~missing]
         if not (np.isfinite(whole).all() and (whole == np.floor(whole)).all()):
             raise UserError(f"{given} with fractions, expected integers or strings of shape {(n,)}")
-        y = np.where(np.isnan(y), -1, y).astype(np.int64)
+        y = np.where(missing, -1, y).astype(np.int64)
     elif y.dtype.kind in "US":
-        y = np.where(known, y, y.dtype.type())
+        y = np.where(labelled(y), y, y.dtype.type())
+    if two_classes:
+        y = np.where(missing, "", y.astype(str))
+    known = labelled(y)
     if not known.any():
         raise UserError(f"{what} labels no point; leave the labels out to cluster without them")
     if len(np.unique(y[known])) == 1:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from benchmark.api import Dataset
-from benchmark.data.labels import check_classes
+from benchmark.data.labels import check_classes, has_minus_one_as_class
 from benchmark.errors import UserError
 
 ROUNDING = 1e-6  # beyond the ends of a range
@@ -33,6 +33,12 @@ def check_values(dataset: Dataset) -> None:
             check_size(x, what)
         if y is not None:
             check_classes(y, f"data set {dataset.name}: y({split!r})")
+    labels = [y for split in dataset.splits if (y := dataset.y(split)) is not None]
+    if labels and has_minus_one_as_class(np.concatenate(labels)):
+        raise UserError(
+            f"data set {dataset.name}: y has one class besides -1, which means not labelled; number the classes"
+            " from 0"
+        )
 
 
 def _is_black_and_white(dataset: Dataset) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.data.labels import check_classes, labelled, n_classes
+from benchmark.data.labels import check_classes, has_minus_one_as_class, labelled, n_classes
 from benchmark.errors import UserError
 
 
@@ -14,12 +14,27 @@ from benchmark.errors import UserError
         (np.array([0.0, np.nan, 1.0, -1.0]), [1, 0, 1, 0]),
         (np.array(["a", "", "b", "nan"]), [1, 0, 1, 0]),
         (np.array([3, 0, 1, 2], dtype=np.uint8), [1, 1, 1, 1]),
-        (np.array([-1, 1, 1, -1]), [1, 1, 1, 1]),  # the two classes of a support vector machine
+        (np.array([-1, -1, 2, 2]), [0, 0, 1, 1]),  # of one split: the others may have more classes
         (np.array([-2, -1, 1, 0]), [1, 0, 1, 1]),
     ],
 )
 def test_minus_one_empty_text_and_nan_are_no_labels(y, expected):
     np.testing.assert_array_equal(labelled(y), np.array(expected, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([-1, 1, 1, -1]), True),  # the two classes of a support vector machine
+        (np.array([-1.0, np.nan, 1.0]), True),
+        (np.array([-1, 0, 1]), False),
+        (np.array([-1, -1]), False),
+        (np.array([0.0, np.nan]), False),
+        (np.array(["-1", "1"]), False),
+    ],
+)
+def test_minus_one_beside_one_other_label_is_seen_as_a_class(y, expected):
+    assert has_minus_one_as_class(y) is expected
 
 
 def test_classes_are_counted_among_labelled_points():

@@ -148,6 +148,8 @@ def test_pixels_beyond_the_range_by_rounding_are_clipped(tmp_path):
         ((np.arange(9) % 3).astype(float), np.arange(9) % 3),
         (np.where(np.arange(9) < 4, np.nan, np.arange(9) % 2), [-1] * 4 + [0, 1, 0, 1, 0]),
         (np.array(["cat", np.nan, "dog"] * 3), ["cat", "", "dog"] * 3),
+        (np.array([-1, 1, 1] * 3), ["-1", "1", "1"] * 3),
+        (np.array([-1, 1, np.nan] * 3), ["-1", "1", ""] * 3),
     ],
 )
 def test_labels_of_several_forms_are_taken(tmp_path, given, expected):

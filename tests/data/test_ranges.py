@@ -56,6 +56,7 @@ def test_bytes_of_0_and_1_are_black_and_white():
         ),
         ((BINARY.astype(np.float32).reshape(40, 16) * 3, None, (0.0, 2.0)), "or state value_range"),
         ((BINARY, np.arange(40)), "40 classes for 40 labelled points"),
+        ((BINARY * np.uint8(255), np.repeat([-1, 1], 20)), "one class besides -1, which means not labelled"),
     ],
 )
 def test_values_and_labels_that_nobody_can_use_are_refused_with_a_remedy(arguments, message):
