@@ -36,8 +36,8 @@ def check_values(dataset: Dataset) -> None:
     labels = [y for split in dataset.splits if (y := dataset.y(split)) is not None]
     if labels and has_minus_one_as_class(np.concatenate(labels)):
         raise UserError(
-            f"data set {dataset.name}: y has one class besides -1, which means not labelled; number the classes"
-            " from 0"
+            f"data set {dataset.name}: y has one class besides -1, which means not labelled; number the"
+            " classes from 0"
         )
 
 
