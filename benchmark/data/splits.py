@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmark.api import Dataset
-from benchmark.errors import unknown
+from benchmark.errors import UserError, unknown
 from benchmark.protocols import PROTOCOLS, applicable
 
 
@@ -17,6 +17,11 @@ def divide(dataset: Dataset, protocol: str) -> Dataset:
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
     protocol = applicable(dataset.splits, protocol)
+    if protocol == "held-out" and (n := len(dataset.x("train"))) <= 2 * (last := _validation_points(n)):
+        raise UserError(
+            f"{dataset.name} has {n} training points, of which held-out keeps the last {last} for validation;"
+            f" expected more than {2 * last}, so that most are trained on; leave --protocol out"
+        )
     return _DIVISIONS[protocol](dataset) if protocol in _DIVISIONS else dataset
 
 
@@ -44,12 +49,19 @@ class _Pooled(_Divided):
         return np.concatenate([self.whole.x(part) for part in ("train", "test")])
 
     def y(self, split: str) -> np.ndarray | None:
-        parts = [y for part in ("train", "test") if (y := self.whole.y(part)) is not None]
-        return np.concatenate(parts) if parts else None
+        parts = {part: self.whole.y(part) for part in ("train", "test")}
+        known = next((y for y in parts.values() if y is not None), None)
+        if known is None:
+            return None
+        missing = "" if known.dtype.kind in "US" else -1
+        sizes = {part: len(self.whole.x(part)) for part in parts}
+        return np.concatenate([np.full(sizes[p], missing) if y is None else y for p, y in parts.items()])
 
     def names(self, split: str) -> Sequence[str] | None:
-        parts = [n for part in ("train", "test") if (n := self.whole.names(part)) is not None]
-        return [name for part in parts for name in part] or None
+        parts = {part: self.whole.names(part) for part in ("train", "test")}
+        if not any(parts.values()):
+            return None
+        return [n for part, names in parts.items() for n in names or [""] * len(self.whole.x(part))]
 
 
 class _HeldOut(_Divided):
@@ -69,9 +81,15 @@ class _HeldOut(_Divided):
         return None if names is None else self._part(np.array(names), split).tolist()
 
     def _part(self, values: np.ndarray, split: str) -> np.ndarray:
-        # as released: MNIST, Fashion and 10x_73k 5,000, Pendigits 1,000
-        last = 5000 if len(values) >= 50_000 else 1000
+        last = _validation_points(len(values))
         return {"train": values[:-last], "validation": values[-last:], "test": values}[split]
+
+
+def _validation_points(n: int) -> int:
+    """How many of n training points are held out. As released: MNIST, Fashion and 10x_73k 5,000, Pendigits
+    1,000.
+    """
+    return 5000 if n >= 50_000 else 1000
 
 
 _DIVISIONS: dict[str, type[_Divided]] = {"pooled": _Pooled, "held-out": _HeldOut}

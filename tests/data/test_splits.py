@@ -71,3 +71,22 @@ def test_labels_may_be_missing(dataset, monkeypatch):
     monkeypatch.setattr(Numbered, "y", lambda self, split: None)
     assert divide(dataset, "pooled").y("all") is None
     assert divide(dataset, "held-out").y("validation") is None
+
+
+@pytest.mark.parametrize(("labels", "missing"), [([3, 4], -1), (["a", "b"], "")])
+def test_pooled_points_of_a_split_without_labels_or_names_are_not_labelled_and_have_no_name(
+    dataset, monkeypatch, labels, missing
+):
+    dataset.sizes = {"train": 3, "test": 2}
+    monkeypatch.setattr(Numbered, "y", lambda self, split: np.array(labels) if split == "test" else None)
+    monkeypatch.setattr(Numbered, "names", lambda self, split: ["x", "y"] if split == "test" else None)
+    pooled = divide(dataset, "pooled")
+    assert pooled.y("all").tolist() == [missing] * 3 + labels
+    assert pooled.names("all") == ["", "", "", "x", "y"]
+
+
+@pytest.mark.parametrize("n", [900, 2000])
+def test_too_few_points_to_hold_some_out_are_refused(dataset, n):
+    dataset.sizes = {"train": n, "test": 10}
+    with pytest.raises(UserError, match=f"has {n} training points, .* last 1000 .* expected more than 2000"):
+        divide(dataset, "held-out")
