@@ -1,10 +1,12 @@
-"""The protocols, how a data set is divided into what is fitted and what is evaluated; and the budgets. No
-torch.
+"""The protocols, how a data set is divided into what is fitted and what is evaluated; splits; and the
+budgets. No torch.
 
 docs/papers.md says which paper does what; benchmark/data/splits.py does the dividing.
 """
 
 BUDGETS = ("paper", "hour", "quick", "smoke")  # each one's settings are on top of those before it
+
+SPLITS = ("test", "train", "validation", "all")  # of a data set, in the order of a table's rows
 
 PROTOCOLS = {
     "neutral": "fitted on the training split, without labels",

@@ -10,7 +10,6 @@ ELSEWHERE = {
     "benchmark/api.py": "tests/models/test_conformance.py",
     "benchmark/errors.py": "tests/cli/test_parser.py",
     "benchmark/protocols.py": "tests/data/test_splits.py",
-    "benchmark/data/folder.py": "tests/datasets/test_conformance.py",
     "benchmark/data/own_arrays.py": "tests/data/test_own_file.py",
     "benchmark/data/own_points.py": "tests/data/test_own_file.py",
     "benchmark/estimator/saved.py": "tests/estimator/test_deep_clustering.py",

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark.api import Dataset, DataSpec
 from benchmark.errors import UserError
+from benchmark.protocols import SPLITS
 
 
 def data_folder() -> Path:
@@ -47,9 +48,14 @@ def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str
 
 
 def data_spec(dataset: Dataset) -> DataSpec:
-    """Description of a data set for models. Checks that its training points are what its class says they
-    are.
+    """Description of a data set for models. Checks the names of its splits, and that its training points
+    are what its class says they are.
     """
+    if dataset.splits[0] not in ("train", "all") or not set(dataset.splits) <= set(SPLITS):
+        raise UserError(
+            f"data set {dataset.name} has the splits {', '.join(dataset.splits)}; expected train or all"
+            f" first, and none but {', '.join(SPLITS)}"
+        )
     x = dataset.x(dataset.splits[0])
     if x.shape[1:] != dataset.shape or x.dtype not in (np.uint8, np.float32):
         raise UserError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.records.run import Record
 
-SPLITS = ("test", "all", "train")  # the first that a record has is compared
+COMPARED = ("test", "all", "train")  # the first that a record has is compared
 
 
 def groups(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]]:
@@ -41,7 +41,7 @@ def rules_on(record: Record, split: str) -> dict[str, dict[str, Any]]:
 
 def compared_split(record: Record) -> str | None:
     """The split that models are compared on: the test split where there is one."""
-    return next((split for split in SPLITS if split in record.get("metrics", {})), None)
+    return next((split for split in COMPARED if split in record.get("metrics", {})), None)
 
 
 def compared_metrics(record: Record) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmark.api import Action, ClusteringModel, Dataset
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.files import whole_file
-from benchmark.records.select import SPLITS
+from benchmark.records.select import COMPARED
 from benchmark.records.store import LEARNING
 
 
@@ -61,7 +61,7 @@ class Snapshots:
             dataset: divided by its protocol; its test points are assigned where it has such.
             seed: of the run.
         """
-        split = next(name for name in SPLITS if name in dataset.splits)
+        split = next(name for name in COMPARED if name in dataset.splits)
         rows = []
         for path in sorted(self.folder.glob("*.pt")):
             state = torch.load(path, map_location=x.device, weights_only=True)

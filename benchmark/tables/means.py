@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.evaluation.metrics import METRICS, Metric
-from benchmark.protocols import PROTOCOLS
+from benchmark.protocols import PROTOCOLS, SPLITS
 from benchmark.records.assignments import NO_SEEDS, Seeds
 from benchmark.records.run import Record
 from benchmark.records.select import clocks, groups, newest_per_config, row_names, title_of
@@ -90,7 +90,7 @@ def _one_table(
     if kind == "unlabelled":
         frame = _with_label_free(frame, records, seeds)
     columns = [name for name, heading in _headings().items() if heading.column == kind and name in frame]
-    splits = sorted(frame["split"].dropna().unique(), key=["test", "train", "validation", "all"].index)
+    splits = sorted(frame["split"].dropna().unique(), key=SPLITS.index)
     names, fids = row_names(records), fid_columns(records)
 
     values = _averages(frame, columns, splits or [None], fids, names, clocks(records), seeds)
