@@ -29,13 +29,7 @@ def resolve(
     Args:
         overrides: {field: value}, or its text as typed by the user; converted by the field's type.
     """
-    if budget not in BUDGETS:
-        raise unknown("budget", budget, BUDGETS)
-    values: dict[str, Any] = {}
-    if n_classes is not None:
-        values["n_clusters"] = n_classes
-    for table in (model.presets, model.hour, model.quick, model.smoke)[: BUDGETS.index(budget) + 1]:
-        values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
+    values = _preset(model, data, n_classes, budget)
     hints = typing.get_type_hints(model.Config)
     for field, value in overrides.items():
         if field not in hints:
@@ -62,6 +56,23 @@ def resolve(
     return config
 
 
+def layers(model: type[ClusteringModel]) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+    """{budget: its settings}, each on top of those before it."""
+    return dict(zip(BUDGETS, (model.presets, model.hour, model.quick, model.smoke), strict=True))
+
+
+def _preset(
+    model: type[ClusteringModel], data: DataSpec, n_classes: int | None, budget: str
+) -> dict[str, Any]:
+    """What is not the class's default, unchecked: a preset may suit the data only with an override."""
+    if budget not in BUDGETS:
+        raise unknown("budget", budget, BUDGETS)
+    values: dict[str, Any] = {} if n_classes is None else {"n_clusters": n_classes}
+    for table in list(layers(model).values())[: BUDGETS.index(budget) + 1]:
+        values |= next((table[name] for name in (data.name, data.kind, "*") if name in table), {})
+    return values
+
+
 def _check_ranges(config: ModelConfig) -> None:
     """Check what holds for every model by the meaning of a name; the rest is checked by its own config."""
     for name, value in vars(config).items():
@@ -76,13 +87,21 @@ def overridden(
 ) -> dict[str, Any]:
     """The hyper-parameters of a config that are not those of the model's presets for data set and budget."""
     k = n_classes if n_classes is not None else config.n_clusters
-    preset = as_dict(resolve(model, data, k, budget, {}))
+    defaults = {
+        field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        for field in dataclasses.fields(config)
+    }
+    preset = _as_json({**defaults, **_preset(model, data, k, budget)})
     return {name: value for name, value in as_dict(config).items() if value != preset[name]}
 
 
 def as_dict(config: ModelConfig) -> dict[str, Any]:
     """The config as JSON types, tuples as lists; `from_dict` is its inverse."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    return _as_json(dataclasses.asdict(config))
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def from_dict(model: type[ClusteringModel], values: Mapping[str, Any]) -> ModelConfig:

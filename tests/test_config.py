@@ -125,6 +125,22 @@ def test_unknown_budget():
         resolve(budget="quik")
 
 
+def test_what_was_set_by_hand_is_told_from_a_preset_that_does_not_suit_the_data():
+    class Picky(Model):
+        @dataclass(frozen=True)
+        class Config(Model.Config):
+            def check(self, data):
+                if self.epochs > data.n:
+                    raise ValueError(f"epochs is {self.epochs}, expected at most {data.n}")
+
+    few = DataSpec("own", (7,), None, 50)
+    with pytest.raises(UserError, match="epochs is 100, expected at most 50"):
+        config.resolve(Picky, few, 3, "paper", {})
+    found = config.resolve(Picky, few, 3, "paper", {"epochs": 10, "hidden": (5, 6)})
+    assert config.overridden(Picky, few, 3, "paper", found) == {"epochs": 10}
+    assert config.overridden(Picky, few, None, "paper", found) == {"epochs": 10}
+
+
 def test_a_config_survives_json():
     found = resolve(hidden="1,2", limit="3")
     assert config.from_dict(Model, config.as_dict(found)) == found
