@@ -81,13 +81,10 @@ def _print_model(model: type[ClusteringModel], results: Path) -> None:
     print(f"{model.name}  ({inspect.getsourcefile(model)})\n\n{inspect.getdoc(model)}\n")
     print(_table(config.describe(model.Config), "hyper-parameter", "type", "default", "meaning"), end="\n\n")
     print(f"besides clustering: {', '.join(model.abilities()) or 'nothing'}\n")
-    budgets = {
-        "paper": model.presets,
-        "quick (on top of paper)": model.quick,
-        "smoke (on top of quick)": model.smoke,
-    }
-    for budget, presets in budgets.items():
-        print(f"budget {budget}:")
+    below = ""
+    for budget, presets in config.layers(model).items():
+        print(f"budget {budget}{below}:{'' if presets else ' no settings of its own'}")
+        below = f" (on top of {budget})"
         for dataset, values in presets.items():
             print(f"  {dataset}: {', '.join(f'{k}={v}' for k, v in values.items()) or 'the defaults'}")
         print()
@@ -144,7 +141,7 @@ def print_doctor(_options: argparse.Namespace) -> int:
     if device == "cuda":
         print(f"CUDA {machine['cuda']}, {machine['gpu']}, driver {machine['driver']}")
     else:
-        print("no CUDA device: runs go to the CPU, at the quick budget unless --budget says otherwise")
+        print("no CUDA device: runs go to the CPU")
     folder = data_folder()
     print(f"\ndata folder {folder} (set DGCBENCH_DATA to change it)")
     registry = Registry()

@@ -18,3 +18,15 @@ def test_doctor_and_info_of_data_sets(cli):
     assert "DGCBENCH_DATA" in found.stdout
     assert "1797 points" in cli("info", "digits").stdout
     assert "not here" in cli("info", "mnist").stdout
+
+
+def test_info_of_a_model_shows_every_budget_and_what_it_is_on_top_of(cli):
+    found = cli("info", "vade").stdout
+    headings = [line for line in found.splitlines() if line.startswith("budget ")]
+    assert headings == [
+        "budget paper:",
+        "budget hour (on top of paper):",
+        "budget quick (on top of hour):",
+        "budget smoke (on top of quick):",
+    ]
+    assert "budget hour (on top of paper): no settings of its own" in cli("info", "kmeans").stdout
