@@ -32,6 +32,7 @@ WORTH_OPENING = {
 
 def run(options: argparse.Namespace) -> int:
     from benchmark.records.provenance import available_cores
+    from benchmark.records.store import LEARNING
     from benchmark.running.cost import Forecast, forecast
     from benchmark.running.plan import make_plan, remaining
 
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
         reasons = "; ".join(f"{model}: {why}" for model, why in plan.skipped.items())
         raise UserError(f"no model of this run can be used on {plan.title} ({reasons})")
     todo = remaining(plan, options.results, options.retry)
-    jobs = options.jobs or (available_cores() if plan.device == "cpu" else 1)
+    side_by_side = max(1, available_cores() // (options.threads or 1)) if plan.device == "cpu" else 1
+    jobs = options.jobs or side_by_side
     if slurm:
         jobs = slurm.parallel * slurm.per_gpu
     print(
@@ -55,6 +57,13 @@ def run(options: argparse.Namespace) -> int:
         f"{len(plan.runs) - len(todo)} of them done, {jobs} at a time; results in {options.results}",
         file=sys.stderr,
     )
+    without = [r for r in {*plan.runs} - {*todo} if not (r.folder(options.results) / LEARNING).is_file()]
+    if options.snapshots and without:
+        print(
+            f"note: {len(without)} of the runs that are done have no {LEARNING}, which is made while they"
+            " train; to make them again, name another folder with --results",
+            file=sys.stderr,
+        )
     # on SLURM this machine only waits
     ahead = Forecast({}) if slurm or not todo else forecast(todo, options.results, jobs)
     if ahead.costs or (todo and not slurm and plan.budget != "smoke"):
@@ -314,7 +323,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
         model, dot, key = name.rpartition(".")
         if not (equals and key):
             raise UserError(f"--set {text}: expected [MODEL.]KEY=VALUE")
-        if not dot and len(options.models) != 1:
+        if not dot and (len(options.models) != 1 or list(options.models) == ["all"]):
             raise UserError(f"--set {text}: this run has several models, so say which: --set MODEL.{text}")
         found.setdefault(model or options.models[0], {})[key] = value
     return found

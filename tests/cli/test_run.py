@@ -352,6 +352,21 @@ def test_what_another_sweep_has_made_during_the_forecast_is_not_made_again(monke
     assert json.loads(path.read_text())["error"] == "in the other sweep"
 
 
+def test_threads_share_the_cores_and_finished_runs_without_snapshots_are_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(planning, "make_plan", planning.plan)
+    monkeypatch.setattr("benchmark.records.provenance.available_cores", lambda: 16)
+    words = ["run", "--models", "kmeans", "--seeds", "1", "--threads", "4", "--device", "cpu", "--dry-run"]
+    words += ["--snapshots", "20", "--results", str(tmp_path)]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "1 runs, 0 of them done, 4 at a time" in said
+    assert "learning.csv" not in said
+    (run,) = planning.plan(planning.Request("digits", ("kmeans",), 1, device="cpu", threads=4)).runs
+    write_record(run.folder(tmp_path), run.record("ok"))
+    assert main(words) == 0
+    assert "note: 1 of the runs that are done have no learning.csv" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_range_of_clusters_ends_with_a_recommendation_and_goes_on_where_it_was(cli, tmp_path):
     rng = np.random.default_rng(0)
