@@ -2,8 +2,12 @@
 
 import contextlib
 import difflib
+import errno
 import traceback
 from collections.abc import Iterable, Iterator
+
+# What the command line says in a sentence of its own: a disk that is full or can't be written.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 class UserError(Exception):
@@ -37,9 +41,11 @@ def explained(what: str) -> Iterator[None]:
     """Turn whatever a stranger's code raises in this block into one sentence that says where."""
     try:
         yield
-    except (UserError, OSError):  # the command line has words for these
+    except UserError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
         where = f"{own[-1].filename}, line {own[-1].lineno}"

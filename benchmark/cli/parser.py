@@ -1,7 +1,6 @@
 """The command line: python -m benchmark COMMAND, each with a --help of its own."""
 
 import argparse
-import errno
 import importlib
 import io
 import os
@@ -10,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.cli.options import add_reading, cluster_numbers, images, names, positive
-from benchmark.errors import UserError
+from benchmark.errors import DISK_ERRORS, UserError
 from benchmark.protocols import BUDGETS, PROTOCOLS
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 EPILOG = (
     "exit codes: 0 everything fine, 1 wrong usage or bad input, 2 some run did not end well, "
     "130 stopped by hand"
@@ -143,7 +141,10 @@ def _parser() -> argparse.ArgumentParser:
         help="keep N states of each training and measure them afterwards: learning.csv, accuracy over time",
     )
     run.add_argument(
-        "--jobs", type=positive, metavar="N", help="runs at a time (default: one per core, or one on CUDA)"
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="runs at a time (default: one for every --threads cores, or one on CUDA)",
     )
     run.add_argument(
         "--threads", type=positive, metavar="N", help="threads per run (default: 1 on a CPU, 4 on CUDA)"

@@ -1,6 +1,10 @@
 """Options, and what wrong ones are told."""
 
+import errno
+
 import pytest
+
+from benchmark.errors import UserError, explained
 
 
 @pytest.mark.parametrize(
@@ -11,6 +15,10 @@ import pytest
         (("run", "--models", "vade", "--set", "lrr=1"), "did you mean lr"),
         (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
         (("run", "--set", "lr=1"), "say which: --set MODEL.lr=1"),
+        (
+            ("run", "--models", "all", "--set", "epochs=3"),
+            "several models, so say which: --set MODEL.epochs=3",
+        ),
         (("run", "--models", "vade", "--set", "lr"), "expected [MODEL.]KEY=VALUE"),
         (("run", "--seeds", "many"), "'many' was given, expected a whole number"),
         (("run", "--budget", "huge"), "invalid choice: 'huge'"),
@@ -58,6 +66,18 @@ def test_wrong_usage_exits_with_1_and_says_what_to_do(capsys, monkeypatch, tmp_p
         code = exit_.code
     assert code == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_file_that_a_strangers_code_does_not_find_is_said_with_the_line_and_a_full_disk_is_left_to_main(
+    tmp_path,
+):
+    with (
+        pytest.raises(UserError, match=r"the data: FileNotFoundError: .*, line"),
+        explained("the data"),
+    ):
+        (tmp_path / "absent.npy").read_bytes()
+    with pytest.raises(OSError, match="full"), explained("the data"):
+        raise OSError(errno.ENOSPC, "full")
 
 
 def test_help_names_every_command_and_exit_code(cli):
