@@ -27,6 +27,7 @@ OUTCOME = (
 )
 CONTINUED = ("interrupted",)  # what an ordinary run goes on with; the other failures need --retry
 LEARNING = "learning.csv"  # of a run: metrics at several steps of its training
+NEEDED = {"schema", "status", "key", "digest", "seed"}  # in every record
 STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupted")
 
 
@@ -69,9 +70,9 @@ def read_record(folder: Path) -> Record | None:
         raise UserError(
             f"{path} can't be read as a record ({error}); delete it to run its run again"
         ) from error
-    if not isinstance(record, dict) or record.get("status") not in STATUSES:
+    if not isinstance(record, dict) or not record.keys() >= NEEDED or record["status"] not in STATUSES:
         raise UserError(f"{path} is not a record of this suite; delete it to run its run again")
-    if record.get("schema", 0) > SCHEMA:
+    if record["schema"] > SCHEMA:
         raise UserError(
             f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench"
         )

@@ -41,7 +41,9 @@ def test_a_record_of_schema_1_is_read_as_one_of_today(tmp_path):
     [
         ("{", "can't be read as a record"),
         ("[]", "is not a record"),
-        (json.dumps({"status": "wonderful"}), "is not a record"),
+        (json.dumps({**RECORD, "schema": SCHEMA, "status": "wonderful"}), "is not a record"),
+        (json.dumps({"status": "ok"}), "is not a record"),
+        (json.dumps({"status": "ok", "schema": SCHEMA}), "is not a record"),
         (json.dumps({**RECORD, "schema": SCHEMA + 1}), "update dgcbench"),
         ("\x00\xff", "can't be read as a record"),
     ],

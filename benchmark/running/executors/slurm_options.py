@@ -83,7 +83,7 @@ class SlurmOptions:
     ) -> "SlurmOptions":
         """Options from a TOML file, KEY=VALUE texts, which override it, and --per-gpu."""
         values: dict[str, Any] = _read_file(file) if file else {}
-        values["sbatch"] = dict(values.get("sbatch", {}))
+        values["sbatch"] = dict(_converted("sbatch", values.get("sbatch", {})))
         for text in pairs:
             key, equals, value = text.partition("=")
             if not equals:

@@ -107,6 +107,12 @@ def test_bad_options(pair, message):
         options(pair)
 
 
+def test_options_of_sbatch_in_a_file_are_a_table(tmp_path):
+    (tmp_path / "cluster.toml").write_text('sbatch = "constraint=a100"')
+    with pytest.raises(UserError, match="sbatch: expected a table of sbatch options"):
+        options(file=tmp_path / "cluster.toml")
+
+
 def test_cells_can_share_only_a_gpu_that_there_is():
     with pytest.raises(UserError, match="no GPU to share"):
         options(per_gpu=2)
