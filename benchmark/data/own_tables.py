@@ -71,7 +71,7 @@ def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
             line = file.readline()
             separator = max(SEPARATORS, key=line.count)
             first = next(csv.reader([line], delimiter=separator), [])
-        counted = bool(first) and first == [str(i) for i in range(len(first))]
+        counted = len(first) > 1 and first == [str(i) for i in range(len(first))]
         header = None if first and not counted and all(map(_is_number, first)) else 0
         frame = pd.read_csv(path, sep=separator, header=header, encoding="utf-8-sig", low_memory=False)
     except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors

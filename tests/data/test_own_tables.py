@@ -54,6 +54,10 @@ def test_the_heading_that_pandas_writes_for_columns_without_names_is_no_point(tm
     assert found.columns == ("0", "1", "2")
     assert "the first line of own.csv, the numbers from 0 to 2, is read as a heading" in found.caveat
     assert read(write(tmp_path, "0,1,3\n3,4,5\n"), DEFAULT).caveat is None
+    assert read(write(tmp_path, "0\n3\n"), DEFAULT).x.tolist() == [
+        [0],
+        [3],
+    ]  # may be a point
 
 
 def test_columns_of_new_points_are_found_by_their_names(tmp_path):
