@@ -93,6 +93,16 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     assert any("no critical-difference diagram" in note for note in table.notes)
 
 
+def test_data_sets_of_few_models_decide_nothing():
+    """Else who ran on many of them alone would be ranked alone."""
+    models = "abcdefgh"
+    records = [r for d in ("d1", "d2") for m in models for r in runs(m, d, [0.9, 0.8, 0.7])]
+    records += [r for d in ("e1", "e2", "e3") for r in runs("a", d, [0.5])]
+    scores, left_out = comparable(records, "paper")
+    assert {m: list(by_dataset) for m, by_dataset in scores.items()} == {m: ["d1", "d2"] for m in models}
+    assert left_out == [f"{d} is left out: few models have runs on it" for d in ("e1", "e2", "e3")]
+
+
 def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
     records = [
         r for d in ("d1", "d2") for r in [*runs("a", d, [0.9, 0.8, 0.85]), *runs("b", d, [0.5, 0.4, 0.45])]
