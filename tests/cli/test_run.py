@@ -137,7 +137,9 @@ def test_a_seed_that_was_merged_counts_like_one_that_was_made_here(cli, tmp_path
     second = cli(*words, "--consensus", "--results", tmp_path)
     assert "2 runs, 2 of them done" in second.stderr
     assert "kmeans: consensus" in second.stdout
-    tables = [[line for line in found.stdout.splitlines() if line[0] == "|"] for found in (first, second)]
+    tables = [
+        [line for line in found.stdout.splitlines() if line.startswith("|")] for found in (first, second)
+    ]
     assert tables[0] == tables[1]
 
 
