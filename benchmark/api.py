@@ -305,9 +305,8 @@ class Dataset(ABC):
     Class attributes:
         name, title: what the user types, and what a table's heading says.
         source, licence: where it is from, and under which terms.
-        splits: names of its parts, of "train", "test" and "validation". The first is the one that models are
-            trained on; a data set without a split has the single part "all", which is trained on and
-            evaluated.
+        splits: "train" first, which models are trained on, and "test" or "validation"; a data set without a
+            split has the single part "all", which is trained on and evaluated.
         shape: of one point, (C, H, W) or (D,).
         value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
         n_classes: number of classes, None where labels are absent.

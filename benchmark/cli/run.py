@@ -57,13 +57,14 @@ def run(options: argparse.Namespace) -> int:
         f"{len(plan.runs) - len(todo)} of them done, {jobs} at a time; results in {options.results}",
         file=sys.stderr,
     )
-    without = [r for r in {*plan.runs} - {*todo} if not (r.folder(options.results) / LEARNING).is_file()]
-    if options.snapshots and without:
-        print(
-            f"note: {len(without)} of the runs that are done have no {LEARNING}, which is made while they"
-            " train; to make them again, name another folder with --results",
-            file=sys.stderr,
-        )
+    if options.snapshots:
+        done = {*plan.runs} - {*todo}
+        if without := sum(not (run.folder(options.results) / LEARNING).is_file() for run in done):
+            print(
+                f"note: {without} of the runs that are done have no {LEARNING}, which is made while they"
+                " train; to make them again, name another folder with --results",
+                file=sys.stderr,
+            )
     # on SLURM this machine only waits
     ahead = Forecast({}) if slurm or not todo else forecast(todo, options.results, jobs)
     if ahead.costs or (todo and not slurm and plan.budget != "smoke"):

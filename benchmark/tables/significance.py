@@ -17,6 +17,7 @@ from benchmark.tables import statistics
 from benchmark.tables.table import DASH, Table, Value
 
 LEVEL = 0.05
+RARE = 1 / 5  # of the models: data sets on which fewer ran do not count in a ranking
 NO_SPREAD = "no test: the seeds change nothing"
 
 
@@ -97,8 +98,8 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
 def overall_table(records: Sequence[Record], budget: str) -> Table | str:
     """Mean ranks over all data sets under the neutral protocol; a reason in words where there can be none.
 
-    Models run with hyper-parameters set by hand do not take part, nor do data sets on which less than a fifth
-    of the others ran. Models that ran on more than half of the data sets are ranked, over the data sets on
+    Models run with hyper-parameters set by hand do not take part, nor do data sets on which few of the
+    others ran (`RARE`). Models that ran on more than half of the data sets are ranked, over the data sets on
     which all of these have runs.
     """
     scores, left_out = comparable(records, budget)
@@ -209,13 +210,13 @@ def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[s
     known, unknown = _known(_by_model(records, budget), records)
     runs, twice = _each_point_once(known, records)
     ran = Counter(d for by_dataset in runs.values() for d in by_dataset)
-    everything = {d for d in ran if ran[d] >= len(runs) / 5}
+    everything = {d for d in ran if ran[d] >= RARE * len(runs)}
     counts = {m: len(everything & runs[m].keys()) for m in runs}
     ranked = [m for m in sorted(runs) if counts[m] > len(everything) / 2]
     common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
     others = [f"{m} ({counts[m]})" for m in runs if m not in ranked]
     rare = sorted(ran.keys() - everything)
-    left_out = [*unknown, *twice, *(f"{d} is left out: few models have runs on it" for d in rare)]
+    left_out = [*unknown, *twice, *(f"{d} is left out: few of the models have runs on it" for d in rare)]
     if others:
         few = f"not ranked are models with runs on no more than half of the {len(everything)} data sets"
         left_out = [*left_out, f"{few}: {', '.join(others)}"]

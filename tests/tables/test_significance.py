@@ -100,7 +100,7 @@ def test_data_sets_of_few_models_decide_nothing():
     records += [r for d in ("e1", "e2", "e3") for r in runs("a", d, [0.5])]
     scores, left_out = comparable(records, "paper")
     assert {m: list(by_dataset) for m, by_dataset in scores.items()} == {m: ["d1", "d2"] for m in models}
-    assert left_out == [f"{d} is left out: few models have runs on it" for d in ("e1", "e2", "e3")]
+    assert left_out == [f"{d} is left out: few of the models have runs on it" for d in ("e1", "e2", "e3")]
 
 
 def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
