@@ -4,12 +4,14 @@ import argparse
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmark.cli.options import add_reading, cluster_numbers, images, names, positive
-from benchmark.errors import DISK_ERRORS, UserError
+from benchmark.errors import DISK_ERRORS, UserError, unknown
 from benchmark.protocols import BUDGETS, PROTOCOLS
 
 EPILOG = (
@@ -23,7 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 gets what it can show
             stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
+    options, rest = _parser().parse_known_args(arguments)
+    if rest:
+        known = re.findall(r"--[\w-]+", options.parser.format_usage())
+        options.parser.error(str(unknown("argument", rest[0], known)))
     try:
         module, function = options.command.split(":")
         # Imported when called: most commands need no torch.
@@ -45,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any):
+        """No abbreviations: `--seed 1` would be `--seeds 1`, which is seed 0."""
+        super().__init__(allow_abbrev=False, **options)
+
     def error(self, message: str) -> None:  # type: ignore[override]
         """Usage errors exit with 1: in this suite, 2 says that a run did not end well."""
         self.print_usage(sys.stderr)
@@ -381,5 +390,7 @@ def _parser() -> argparse.ArgumentParser:
     classifier.set_defaults(command="evaluate:fid_classifier")
     for command in (run, info, classifier):
         add_reading(command)
+    for command in subparsers.choices.values():
+        command.set_defaults(parser=command)
 
     return parser
