@@ -1,8 +1,41 @@
 """What the texts of options mean, and the options that several commands share."""
 
 import argparse
+from pathlib import Path
 
 from benchmark.reading import COLOURS
+
+
+def add_results(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s"
+    )
+
+
+def add_plugins(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        dest="plugins",
+        help="a file with models or data sets of your own; may be given several times",
+    )
+
+
+def add_finished_runs(command: argparse.ArgumentParser) -> None:
+    """Which finished runs are meant, and where their data are."""
+    command.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it"
+    )
+    command.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="where own data are now, if they are no longer where the run found them; several times",
+    )
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:

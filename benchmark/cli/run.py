@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.cli.requests import requests, require_seeds, slurm_options
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark.running.cost import Forecast
     from benchmark.running.executors.slurm import SlurmExecutor
     from benchmark.running.executors.slurm_options import SlurmOptions
-    from benchmark.running.plan import Plan, Request
+    from benchmark.running.plan import Plan
     from benchmark.tables.table import Table
 
     Runs = list[tuple[Path, Record]]  # with their folders
@@ -36,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
     from benchmark.running.cost import Forecast, forecast
     from benchmark.running.plan import make_plan, remaining
 
-    slurm = _slurm_options(options)
-    _require_seeds(options)
+    slurm = slurm_options(options)
+    require_seeds(options)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) != signal.SIG_IGN:  # under nohup the sweep outlives its terminal
             signal.signal(signum, signal.default_int_handler)
-    plan = make_plan(*_requests(options, slurm))
+    plan = make_plan(*requests(options, slurm))
     for where, why in plan.failures.items():
         print(f"note: {where} could not be loaded: {why}", file=sys.stderr)
     if not plan.runs:
@@ -85,21 +86,6 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return _run_all(plan, ahead.weights(todo), jobs, options, slurm)
-
-
-def _require_seeds(options: argparse.Namespace) -> None:
-    """Refuse what needs several seeds and can't have them."""
-    if len(options.clusters) > 1 and options.seeds in (1, 2):
-        raise UserError(
-            "a range of clusters is judged by how far seeds agree, for which it needs three at least;"
-            f" --seeds {options.seeds} was given"
-        )
-    if options.consensus and options.seeds == 1:
-        raise UserError("a consensus is of several seeds, two at least; --seeds 1 was given")
-    if options.consensus and (options.paper or options.study or options.detach):
-        raise UserError(
-            "--consensus goes with runs that this command waits for, and not with --paper or --study"
-        )
 
 
 def _explain(
@@ -187,7 +173,8 @@ def _tables(plan: "Plan", runs: "Runs", options: argparse.Namespace) -> "list[Ta
     """The table that was asked for: a paper's, a study's, or that of each data set."""
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
-    from benchmark.papers.tables import paper_tables, study_tables
+    from benchmark.papers.study_tables import study_tables
+    from benchmark.papers.tables import paper_tables
     from benchmark.records.assignments import seeds_together
     from benchmark.tables.cluster_numbers import cluster_number_tables
     from benchmark.tables.means import build
@@ -250,81 +237,3 @@ def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
             *plugins,
         ]
         subprocess.run(command)
-
-
-def _requests(options: argparse.Namespace, slurm: "SlurmOptions | None") -> "list[Request]":
-    from benchmark.papers.published import paper
-    from benchmark.papers.runs import paper_requests, study, study_requests
-    from benchmark.reading import Reading
-    from benchmark.running.plan import Request
-
-    common = {
-        "budget": options.budget,
-        "device": slurm.device(options.device) if slurm else options.device,
-        "plugins": tuple(options.plugins),
-        "threads": options.threads,
-        "fid": options.fid,
-        "fid_n": options.fid_n,
-        "eager": options.eager,
-        "snapshots": options.snapshots,
-        "elsewhere": slurm is not None,
-        "reading": Reading.of(vars(options)),
-    }
-    if options.paper or options.study:
-        name = "--paper" if options.paper else "--study"
-        others = {
-            "--models": options.models,
-            "--protocol": options.protocol,
-            "--set": options.overrides,
-            "--clusters": options.clusters,
-            "--study": options.paper and options.study,
-        }
-        if given := [option for option, value in others.items() if value]:
-            raise UserError(f"{name} says itself which settings are run, leave {' and '.join(given)} out")
-        if options.paper:
-            return paper_requests(paper(options.paper), common, options.dataset, options.seeds)
-        return study_requests(study(options.study), common, options.dataset, options.seeds)
-    return [
-        Request(
-            options.dataset or "digits",
-            options.models,
-            options.seeds or (3 if len(options.clusters) < 2 else 5),
-            overrides=_overrides(options),
-            clusters=options.clusters[0] if len(options.clusters) == 1 else None,
-            variants=tuple({"n_clusters": k} for k in options.clusters)
-            if len(options.clusters) > 1
-            else ({},),
-            protocol=options.protocol or "neutral",
-            **common,
-        )
-    ]
-
-
-def _slurm_options(options: argparse.Namespace) -> "SlurmOptions | None":
-    from benchmark.running.executors.slurm import require_slurm
-    from benchmark.running.executors.slurm_options import SlurmOptions
-
-    if options.executor != "slurm":
-        if options.slurm or options.slurm_file or options.per_gpu or options.detach:
-            raise UserError("--slurm, --slurm-file, --per-gpu and --detach need --executor slurm")
-        return None
-    if options.jobs:
-        raise UserError(
-            "--jobs is for this machine; on SLURM, --slurm parallel=N bounds the number of jobs at a time"
-        )
-    require_slurm()
-    return SlurmOptions.read(options.slurm_file, options.slurm, options.per_gpu, options.device)
-
-
-def _overrides(options: argparse.Namespace) -> dict[str, dict[str, str]]:
-    """--set texts as {model: {key: value}}; a key without a model is for the one model of the run."""
-    found: dict[str, dict[str, str]] = {}
-    for text in options.overrides:
-        name, equals, value = text.partition("=")
-        model, dot, key = name.rpartition(".")
-        if not (equals and key):
-            raise UserError(f"--set {text}: expected [MODEL.]KEY=VALUE")
-        if not dot and (len(options.models) != 1 or list(options.models) == ["all"]):
-            raise UserError(f"--set {text}: this run has several models, so say which: --set MODEL.{text}")
-        found.setdefault(model or options.models[0], {})[key] = value
-    return found

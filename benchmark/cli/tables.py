@@ -8,7 +8,8 @@ from benchmark.errors import UserError
 def tables(options: argparse.Namespace) -> int:
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
-    from benchmark.papers.tables import paper_tables, study_tables
+    from benchmark.papers.study_tables import study_tables
+    from benchmark.papers.tables import paper_tables
     from benchmark.records.assignments import seeds_together
     from benchmark.records.store import all_records
     from benchmark.tables.cluster_numbers import cluster_number_tables

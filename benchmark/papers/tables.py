@@ -8,21 +8,14 @@ assignment rule, budget, selection and number of runs are the same. Otherwise a 
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark.evaluation.metrics import METRICS
-from benchmark.papers.measured import (
-    Measured,
-    made_for,
-    matches,
-    measured,
-    neighbouring,
-    undivided_datasets,
-)
+from benchmark.papers.measured import Measured, made_for, measured, neighbouring
 from benchmark.papers.published import Number, Paper, numbers
+from benchmark.papers.texts import MEMORY, metric_text, published_text, value
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.records.select import rules_on
@@ -30,24 +23,7 @@ from benchmark.tables import statistics
 from benchmark.tables.significance import LEVEL, verdict
 from benchmark.tables.table import DASH, Table, Value
 
-if TYPE_CHECKING:
-    from benchmark.papers.runs import Study
-
-MEMORY = "†"
 ASIDE = "in italics: runs of a neighbouring protocol or budget, never compared; footnotes say what differs"
-METRIC_NAMES = {
-    **{name: metric.title for name, metric in METRICS.items()},
-    "nmi_geometric": "NMI",
-    "kde_log_likelihood": "log-likelihood",
-    "kde_of_data": "of the data itself",
-    "fid": "FID",
-    "inception_score": "IS",
-    "fid_of_the_paper": "FID",
-    "unknown_nmi": "NMI",
-    "unknown_fid": "FID",
-    "unknown": "ACC",
-}
-UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
 
 
 def paper_tables(paper: Paper, records: Sequence[Record]) -> list[Table]:
@@ -224,13 +200,13 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
         after = "".join(notes.mark(why) for why in row["why_not"])
     else:
         after = "" if number.statistic.startswith("best") else f", {verdict(row['p'], row['n'])}"
-    ours = _value(row["ours"], row["ours_std"], number.metric)
-    difference = _value(row["difference"], None, number.metric)
+    ours = value(row["ours"], row["ours_std"], number.metric)
+    difference = value(row["difference"], None, number.metric)
     return {
         "table": number.table_title,
         "data set": number.dataset,
         "method": number.method,
-        "metric": _metric_text(number),
+        "metric": metric_text(number),
         "statistic": (
             how[number.statistic] + (", chosen by labels" if number.selection == "by labels" else "")
         ),
@@ -239,81 +215,6 @@ def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:
         "seeds": seeds,
         "difference": dataclasses.replace(difference, after=after, sign=True),
     }
-
-
-def _metric_text(number: Number) -> str:
-    """The metric by our name, the split, and the assignment rule where it is not the model's first."""
-    name = METRIC_NAMES[number.metric] + (" (kind not stated)" if number.metric.startswith("unknown") else "")
-    rule = "" if number.rule == "default" else f", rule {number.rule}"
-    return name + ("" if number.split == "unknown" else f", {number.split}") + rule
-
-
-def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
-    """A table per budget: rows are variants on data sets, columns the study's metrics and the published
-    number.
-    """
-    mine = [r for r in records if r["key"]["model"] == wanted.model]
-    protocol, undivided = wanted.paper.protocol, undivided_datasets(mine)
-    runs = [
-        r
-        for r in mine
-        if any(matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants)
-    ]
-    return [_study_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
-
-
-def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
-    published = [n for n in numbers() if n.paper == wanted.paper and n.table in wanted.tables]
-    protocol, rule = wanted.paper.protocol, wanted.paper.rule
-    split = "all" if protocol == "pooled" else "test"
-    found = {r["key"]["dataset"] for r in records if r["key"]["budget"] == budget}
-    datasets = [*wanted.datasets, *sorted(found - set(wanted.datasets))]
-    parameters = list(dict.fromkeys(name for variant in wanted.variants for name in variant))
-    shown, values, failures = [], [], []
-    for dataset in datasets:
-        for variant in wanted.variants:
-            row: dict[str, Any] = {"data set": dataset, **{p: variant.get(p, "preset") for p in parameters}}
-            numeric = dict(row)
-            runs = Measured()
-            for metric in wanted.metrics:
-                runs = measured(
-                    records, wanted.model, dataset, protocol, variant, budget, split, rule, metric
-                )
-                s = statistics.summarise(list(runs.values.values()))
-                row[METRIC_NAMES[metric]] = _value(s.mean, s.std, metric)
-                numeric |= {metric: s.mean, f"{metric}_std": s.std}
-            if (
-                dataset not in wanted.datasets
-                and math.isnan(numeric[wanted.metrics[0]])
-                and not runs.failures
-            ):
-                continue  # other runs of the model, which are not of this study
-            missing = len(runs.values) < max(runs.seeds, wanted.seeds)
-            row["seeds"] = (
-                f"{len(runs.values)}/{max(runs.seeds, wanted.seeds)}" if missing else str(len(runs.values))
-            )
-            beside = [n for n in published if n.dataset == dataset and dict(n.set) == dict(variant)]
-            texts = [
-                f"{METRIC_NAMES[n.metric]} {published_text(n)}{'' if n.seen else ' ' + MEMORY}"
-                for n in beside
-            ]
-            row["published"] = ", ".join(texts) or DASH
-            failures += [f"{dataset}, {variant}: {why}" for why in runs.failures]
-            shown.append(row)
-            values.append(
-                {**numeric, "n": len(runs.values), "seeds": runs.seeds, "published": row["published"]}
-            )
-    notes = [
-        f"protocol of the paper ({protocol}): {PROTOCOLS[protocol]}",
-        *([] if rule == "default" else [f"by the assignment rule {rule}"]),
-        f"mean ± standard deviation (n - 1) over seeds; {MEMORY} from memory, not seen at the source",
-        "differences to published numbers, and why they may not be compared: `tables --paper "
-        + wanted.paper.name
-        + "`",
-        *dict.fromkeys(failures),
-    ]
-    heading = f"### {wanted.title}, {budget} budget"
-    return Table(f"study-{wanted.name}-{budget}", heading, pd.DataFrame(shown), pd.DataFrame(values), notes)
 
 
 class _Notes:
@@ -329,17 +230,3 @@ class _Notes:
 
     def lines(self) -> list[str]:
         return [f"[{i}] {text}" for i, text in enumerate(self.texts, 1)]
-
-
-def published_text(number: Number) -> str:
-    """With up to four digits, as published."""
-
-    def digits(value: float) -> str:
-        whole, _, fraction = f"{value:.4f}".partition(".")
-        return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
-
-    return digits(number.value) + ("" if number.std is None else f" ± {digits(number.std)}")
-
-
-def _value(mean: float, std: float | None, metric: str) -> Value:
-    return Value(mean, std, digits=2 if metric in UNBOUNDED else 3)

@@ -8,7 +8,8 @@ import numpy as np
 from benchmark import plots
 from benchmark.papers import published
 from benchmark.papers.runs import studies
-from benchmark.papers.tables import paper_tables, study_tables
+from benchmark.papers.study_tables import study_tables
+from benchmark.papers.tables import paper_tables
 from benchmark.records.run import Record
 from benchmark.report.cells import Shown, shown
 from benchmark.report.commands import tables_command

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from benchmark.evaluation.metrics import METRICS
-from benchmark.papers.tables import MEMORY
+from benchmark.papers.texts import MEMORY
 from benchmark.tables.table import Table, Value
 
 # Columns whose best value is the lowest, besides those of metrics; FID has several titles.

@@ -20,7 +20,8 @@ from benchmark.records.run import Record
 from benchmark.records.select import compared_metrics, compared_split
 from benchmark.records.store import read_curves
 
-CODE = hashlib.sha256(Path(plots.__file__).read_bytes()).hexdigest()
+DRAWN_BY = sorted(Path(plots.__file__).parent.glob("*.py"))
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in DRAWN_BY)).hexdigest()
 MADE_BY_RUNS = ("samples", "reconstructions", "clusters", "embedding")
 KINDS = {
     "clusters": "What each cluster is: typical points, or means, with its share",

@@ -1,12 +1,10 @@
 """Tables of the papers: when a difference is shown, and what is said where it is not."""
 
 import numpy as np
-import pytest
 from scipy import stats
 
 from benchmark.papers.published import paper
-from benchmark.papers.runs import study
-from benchmark.papers.tables import paper_tables, study_tables
+from benchmark.papers.tables import paper_tables
 from tests.helpers import record, rows
 
 HELD_OUT = {
@@ -194,38 +192,6 @@ def test_records_of_older_code_are_left_out_and_said_so():
     (table,) = paper_tables(paper("vade"), [*old, *new])
     assert released(table)["ours"] == "0.900"
     assert any("older versions" in note for note in table.notes)
-
-
-def test_a_sweep_has_a_row_per_variant():
-    runs = [
-        *clustergan([0.9, 0.8]),
-        *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7}),
-    ]
-    (table,) = study_tables(study("clustergan-wrong-k"), runs)
-    by_k = rows(table, "n_clusters")
-    assert list(by_k) == [("7",), ("9",), ("10",), ("11",), ("13",)]
-    assert (by_k["7",]["purity"], by_k["7",]["seeds"], by_k["7",]["published"]) == (
-        "0.610",
-        "1/5",
-        "purity 0.60",
-    )
-    assert by_k["10",]["purity"] == f"0.860 ± {np.std([0.9, 0.8], ddof=1):.3f}"
-    assert by_k["13",]["purity"] == "–"
-
-
-def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
-    good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
-    (table,) = study_tables(
-        study("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")]
-    )
-    row = rows(table, "data set", "n_clusters")["digits", "10"]
-    assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
-    assert any("seed 1: diverged" in note for note in table.notes)
-
-
-@pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])
-def test_a_sweep_without_runs_has_no_table(name):
-    assert study_tables(study(name), []) == []
 
 
 def test_the_assignment_rule_is_named_where_it_is_not_the_models_first():

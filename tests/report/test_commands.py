@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.cli.parser import _parser
-from benchmark.cli.run import _requests
+from benchmark.cli.requests import requests
 from benchmark.reading import Reading
 from benchmark.report.commands import run_command, tables_command
 from benchmark.running.plan import Request, plan
@@ -69,7 +69,7 @@ def test_the_command_of_an_own_file_with_a_plugin_plans_the_same_runs(tmp_path, 
     )
     (line,) = [line for line in made.stdout.replace("\\\n", " ").splitlines() if "benchmark run" in line]
     options = _parser().parse_args(shlex.split(line)[3:])
-    (asked,) = _requests(options, None)
+    (asked,) = requests(options, None)
     again = plan(asked).runs
     assert [(r.digest, r.seed) for r in again] == [(r.digest, r.seed) for r in planned]
 

@@ -1,0 +1,52 @@
+"""Tables of studies."""
+
+import numpy as np
+import pytest
+
+from benchmark.papers.runs import study
+from benchmark.papers.study_tables import study_tables
+from tests.helpers import record, rows
+
+HELD_OUT = {
+    "protocol": "held-out",
+    "splits": ("train", "test", "validation"),
+    "rules": ("kmeans", "kmeans_refit"),
+}
+
+
+def clustergan(accuracies, **more):
+    return [
+        record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)
+    ]
+
+
+def test_a_sweep_has_a_row_per_variant():
+    runs = [
+        *clustergan([0.9, 0.8]),
+        *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7}),
+    ]
+    (table,) = study_tables(study("clustergan-wrong-k"), runs)
+    by_k = rows(table, "n_clusters")
+    assert list(by_k) == [("7",), ("9",), ("10",), ("11",), ("13",)]
+    assert (by_k["7",]["purity"], by_k["7",]["seeds"], by_k["7",]["published"]) == (
+        "0.610",
+        "1/5",
+        "purity 0.60",
+    )
+    assert by_k["10",]["purity"] == f"0.860 ± {np.std([0.9, 0.8], ddof=1):.3f}"
+    assert by_k["13",]["purity"] == "–"
+
+
+def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
+    good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
+    (table,) = study_tables(
+        study("clustergan-wrong-k"), [good, record("clustergan", "digits", 1, status="diverged")]
+    )
+    row = rows(table, "data set", "n_clusters")["digits", "10"]
+    assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
+    assert any("seed 1: diverged" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])
+def test_a_sweep_without_runs_has_no_table(name):
+    assert study_tables(study(name), []) == []
