@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmark.errors import UserError
 
-from ._files import FileDataset, Remote, read_members
+from ._archives import read_members
+from ._files import FileDataset, Remote
 
 PIXELS = 3 * 32 * 32
 

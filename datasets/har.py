@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmark.errors import UserError
 
-from ._files import FileDataset, Found, Remote, read_members
+from ._archives import read_members
+from ._files import FileDataset, Found, Remote
 
 FOLDER = "UCI HAR Dataset"
 INNER = f"{FOLDER}.zip"

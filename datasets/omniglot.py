@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from benchmark.errors import UserError
 
-from ._files import FileDataset, Remote, member_names, read_members
+from ._archives import member_names, read_members
+from ._files import FileDataset, Remote
 
 CHARACTERS, DRAWINGS, COPIES = 1623, 20, 20
 SEED = 0

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from benchmark.errors import UserError
 
-from ._files import FileDataset, Remote, read_members
+from ._archives import read_members
+from ._files import FileDataset, Remote
 
 FEATURES = "features.npz"
 IMAGES = Remote(

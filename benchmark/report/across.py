@@ -15,6 +15,7 @@ from benchmark.report.cells import Shown, shown
 from benchmark.report.commands import tables_command
 from benchmark.report.pictures import Album, Picture
 from benchmark.tables import significance, statistics
+from benchmark.tables.comparable import comparable
 from benchmark.tables.statistics import DIAGRAM_DATASETS
 
 
@@ -42,7 +43,7 @@ def ranking(album: Album, records: Sequence[Record], budget: str) -> Ranking:
 
 
 def _diagram(album: Album, records: Sequence[Record], budget: str, values: object) -> Picture | None:
-    scores, _ = significance.comparable(records, budget)
+    scores, _ = comparable(records, budget)
     datasets = len(next(iter(scores.values())))
     if datasets < DIAGRAM_DATASETS or len(scores) < 3:
         return None

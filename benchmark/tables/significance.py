@@ -4,7 +4,6 @@ explains the columns.
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.run import Record
-from benchmark.records.select import groups, is_own, most_seeds, newest_per_config, row_names, score, title_of
+from benchmark.records.select import groups, newest_per_config, row_names, score, title_of
 from benchmark.tables import statistics
+from benchmark.tables.comparable import comparable
 from benchmark.tables.table import DASH, Table, Value
 
 LEVEL = 0.05
-RARE = 1 / 5  # of the models: data sets on which fewer ran do not count in a ranking
 NO_SPREAD = "no test: the seeds change nothing"
 
 
@@ -99,8 +98,8 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
     """Mean ranks over all data sets under the neutral protocol; a reason in words where there can be none.
 
     Models run with hyper-parameters set by hand do not take part, nor do data sets on which few of the
-    others ran (`RARE`). Models that ran on more than half of the data sets are ranked, over the data sets on
-    which all of these have runs.
+    others ran (`comparable.RARE`). Models that ran on more than half of the data sets are ranked, over the
+    data sets on which all of these have runs.
     """
     scores, left_out = comparable(records, budget)
     datasets = sorted(next(iter(scores.values()), {}))
@@ -201,84 +200,6 @@ def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
         pd.DataFrame(rows),
         notes,
     )
-
-
-def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
-    """{model: {data set: scores}} of what can be ranked, the same data sets for all; and why others are left
-    out.
-    """
-    known, unknown = _known(_by_model(records, budget), records)
-    runs, twice = _each_point_once(known, records)
-    ran = Counter(d for by_dataset in runs.values() for d in by_dataset)
-    everything = {d for d in ran if ran[d] >= RARE * len(runs)}
-    counts = {m: len(everything & runs[m].keys()) for m in runs}
-    ranked = [m for m in sorted(runs) if counts[m] > len(everything) / 2]
-    common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
-    others = [f"{m} ({counts[m]})" for m in runs if m not in ranked]
-    rare = sorted(ran.keys() - everything)
-    left_out = [*unknown, *twice, *(f"{d} is left out: few of the models have runs on it" for d in rare)]
-    if others:
-        few = f"not ranked are models with runs on no more than half of the {len(everything)} data sets"
-        left_out = [*left_out, f"{few}: {', '.join(others)}"]
-    left_out += [
-        f"{d} is left out: not every ranked model has runs on it" for d in sorted(everything - set(common))
-    ]
-    return {m: {d: np.array(runs[m][d]) for d in common} for m in ranked}, left_out
-
-
-def _each_point_once(
-    runs: Mapping[str, Mapping[str, list[float]]], records: Sequence[Record]
-) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
-    """The runs without those on points that another data set has too, and what was left out.
-
-    Of such data sets the one stays that the points are from; where nothing ran on that, the first by name.
-    """
-    points = {r["key"]["dataset"]: r.get("data", {}).get("points_of") for r in records if r.get("data")}
-    stays: dict[str, str] = {}
-    for dataset in sorted({d for by_dataset in runs.values() for d in by_dataset}):
-        origin = points.get(dataset) or dataset
-        stays[origin] = dataset if dataset == origin else stays.get(origin, dataset)
-    dropped = {
-        d: stays[points.get(d) or d]
-        for by_dataset in runs.values()
-        for d in by_dataset
-        if d not in stays.values()
-    }
-    kept = {m: {d: x for d, x in by_dataset.items() if d not in dropped} for m, by_dataset in runs.items()}
-    notes = [f"{d} is left out: its points are those of {other}" for d, other in sorted(dropped.items())]
-    return kept, notes
-
-
-def _known(
-    runs: Mapping[str, Mapping[str, list[float]]], records: Sequence[Record]
-) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
-    """The runs without those on own data, and what was left out: nobody can say whose points these are. Where
-    there is nothing else, own data are ranked among themselves.
-    """
-    present = {d for by_dataset in runs.values() for d in by_dataset}
-    own = present & {r["key"]["dataset"] for r in records if is_own(r)}
-    if own == present:
-        own = set()
-    kept = {m: {d: x for d, x in by_dataset.items() if d not in own} for m, by_dataset in runs.items()}
-    return kept, [f"{d} is left out: own data may have points of the others" for d in sorted(own)]
-
-
-def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, list[float]]]:
-    """{model: {data set: scores}} of the good runs with the presets under the neutral protocol."""
-    wanted = [
-        r
-        for r in records
-        if r["key"]["budget"] == budget and r["key"]["protocol"] == "neutral" and not r.get("overrides")
-    ]
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in wanted:
-        groups.setdefault((record["key"]["model"], record["key"]["dataset"]), []).append(record)
-    runs: dict[str, dict[str, list[float]]] = {}
-    for (model, dataset), group in groups.items():
-        for record in most_seeds(newest_per_config(group)[0]):
-            if (value := score(record)) is not None:
-                runs.setdefault(model, {}).setdefault(dataset, []).append(value)
-    return runs
 
 
 def _better(a: list[np.ndarray], b: list[np.ndarray]) -> float:

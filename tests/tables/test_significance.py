@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmark.tables.means import build
-from benchmark.tables.significance import comparable, comparison_tables, overall_table, pairwise_table
+from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
 from benchmark.tables.table import Table
 from tests.helpers import record, rows
 
@@ -93,16 +93,6 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     assert any("no critical-difference diagram" in note for note in table.notes)
 
 
-def test_data_sets_of_few_models_decide_nothing():
-    """Else who ran on many of them alone would be ranked alone."""
-    models = "abcdefgh"
-    records = [r for d in ("d1", "d2") for m in models for r in runs(m, d, [0.9, 0.8, 0.7])]
-    records += [r for d in ("e1", "e2", "e3") for r in runs("a", d, [0.5])]
-    scores, left_out = comparable(records, "paper")
-    assert {m: list(by_dataset) for m, by_dataset in scores.items()} == {m: ["d1", "d2"] for m in models}
-    assert left_out == [f"{d} is left out: few of the models have runs on it" for d in ("e1", "e2", "e3")]
-
-
 def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
     records = [
         r for d in ("d1", "d2") for r in [*runs("a", d, [0.9, 0.8, 0.85]), *runs("b", d, [0.5, 0.4, 0.45])]
@@ -117,45 +107,6 @@ def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
     assert rows(pairs, "higher mean")["a",]["verdict"] == "too few seeds for this test (needs 3)"
     assert rows(pairs, "higher mean")["a",]["P(improvement)"] == "–"
     assert any("fewer has b on d2" in note for note in table.notes)
-
-
-def test_points_that_two_data_sets_share_count_once():
-    def of(dataset, a, b, points_of=None):
-        data = {"title": dataset, "points_of": points_of}
-        return [*runs("a", dataset, [a] * 3, data=data), *runs("b", dataset, [b] * 3, data=data)]
-
-    whole, part, other = of("whole", 0.9, 0.5), of("part", 0.1, 0.6, "whole"), of("other", 0.8, 0.4)
-    scores, left_out = comparable([*whole, *part, *other], "paper")
-    assert list(scores["a"]) == ["other", "whole"]
-    assert left_out == ["part is left out: its points are those of whole"]
-    scores, left_out = comparable([*part, *other, *of("small", 0.2, 0.3, "whole")], "paper")
-    assert list(scores["a"]) == ["other", "part"]
-    assert left_out == ["small is left out: its points are those of part"]
-
-
-def test_own_data_are_ranked_among_themselves_only():
-    def of(dataset, a, b, **more):
-        return [*runs("a", dataset, [a] * 3, **more), *runs("b", dataset, [b] * 3, **more)]
-
-    own = of("cells-123abc", 0.9, 0.1, asked={"dataset": "/data/cells.npz", "plugins": []})
-    suite = of("digits", 0.5, 0.6, asked={"dataset": "digits", "plugins": []})
-    scores, left_out = comparable([*own, *suite], "paper")
-    assert list(scores["a"]) == ["digits"]
-    assert left_out == ["cells-123abc is left out: own data may have points of the others"]
-    scores, left_out = comparable(own, "paper")
-    assert list(scores["a"]) == ["cells-123abc"]
-    assert left_out == []
-
-
-def test_the_same_seeds_on_another_device_are_no_further_seeds():
-    def both(model, dataset, values):
-        found = [*runs(model, dataset, values), *runs(model, dataset, values, digest=f"{model} on cuda")]
-        for r in found[len(values) :]:
-            r["key"]["device"] = "cuda"
-        return found
-
-    cells = comparable([r for name in "ab" for d in "de" for r in both(name, d, [0.8, 0.9, 0.7])], "paper")[0]
-    assert {len(x) for by_dataset in cells.values() for x in by_dataset.values()} == {3}
 
 
 def test_pairs_over_data_sets_gain_power():
