@@ -179,7 +179,7 @@ class ClusterGAN(LatentGAN):
         "vector": {**_mlp, "steps": 20_000},
     }
     quick = {
-        "digits": {**_mlp, "decode": True, "steps": 4000},
+        "digits": {**_mlp, "decode": True, "steps": 5500},
         "image": {**_dcgan, "channels": (16, 32), "hidden": (256,), "steps": 4500},
         "vector": {**_mlp, "steps": 4000},
     }
