@@ -29,7 +29,7 @@ def test_the_reconstruction_is_a_likelihood_per_value():
 
 
 def test_the_adversarial_losses_are_cross_entropies(monkeypatch):
-    model = make().double()
+    model = make(instance_noise=0).double()
     one_hots, styles = torch.eye(K, dtype=torch.float64), torch.randn(K, J, dtype=torch.float64)
     y, z = torch.rand(K, K, dtype=torch.float64).softmax(dim=1), torch.randn(K, J, dtype=torch.float64)
     monkeypatch.setattr(model, "draw_prior", lambda n: (one_hots, styles))
@@ -41,6 +41,18 @@ def test_the_adversarial_losses_are_cross_entropies(monkeypatch):
         encoder -= np.log(code).mean()
     assert model.critics_loss(y, z).item() == pytest.approx(critics, rel=1e-12)
     assert model.encoder_loss(y, z).item() == pytest.approx(encoder, rel=1e-12)
+
+
+def test_instance_noise_blurs_one_hots_and_codes_alike(monkeypatch):
+    model, seen = make(instance_noise=0.5), []
+    monkeypatch.setattr(model.cluster_critic, "forward", lambda y: (seen.append(y), y.sum(dim=1))[1])
+    one_hots, y = torch.eye(K).repeat(1000, 1), torch.rand(1000 * K, K).requires_grad_()
+    monkeypatch.setattr(model, "draw_prior", lambda n: (one_hots, torch.randn(n, J)))
+    model.critics_loss(y.detach(), torch.randn(len(y), J))
+    model.encoder_loss(y, torch.randn(len(y), J)).backward()
+    for noise in (seen[0] - one_hots, seen[1] - y, seen[2] - y):
+        torch.testing.assert_close(noise.std(), torch.tensor(0.5), atol=0.02, rtol=0)
+    assert (y.grad != 0).all()
 
 
 def test_draws_of_the_priors():
