@@ -79,7 +79,7 @@ class AAE(ClusteringModel):
     }
     quick = {
         "digits": {**_blurred, "hidden": (256, 256), "epochs": 250},
-        "image": {**_blurred, "hidden": (400, 400), "epochs": 30, "min_steps": 4000},
+        "image": {**_blurred, "hidden": (400, 400), "epochs": 16, "min_steps": 4000},
         "vector": {**_blurred, "hidden": (256, 256), "epochs": 60, "min_steps": 4000},
     }
     smoke = {"*": {"hidden": (32,), "epochs": 2, "min_steps": 0, "batch_size": 50}}
