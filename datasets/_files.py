@@ -21,9 +21,8 @@ from benchmark.api import Dataset
 from benchmark.data import verify
 from benchmark.errors import UserError
 
-from ._archives import check_gzip, member_names
+from ._archives import CHUNK, check_gzip, member_names
 
-CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without an answer
 
 

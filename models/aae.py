@@ -41,7 +41,7 @@ class AAE(ClusteringModel):
     - K is the number of classes unless set.
 
     The budgets below the paper's blur what D_y sees, one-hots and codes alike, with normal noise ("instance
-    noise": Sonderby et al., ICLR 2017; Arjovsky and Bottou, ICLR 2017). Without it D_y tells one-hots from
+    noise": Sønderby et al., ICLR 2017; Arjovsky and Bottou, ICLR 2017). Without it D_y tells one-hots from
     codes at once, and nothing draws the encoder towards a cluster that it has left: half of them died.
     """
 

@@ -47,6 +47,21 @@ def record(
     }
 
 
+def runs(model, dataset, accuracies, **more):
+    """A record for every accuracy, seeds from 0."""
+    return [record(model, dataset, seed, accuracy, **more) for seed, accuracy in enumerate(accuracies)]
+
+
+def held_out(accuracies, **more):
+    """ClusterGAN on MNIST as its paper evaluates it."""
+    protocol = {
+        "protocol": "held-out",
+        "splits": ("train", "test", "validation"),
+        "rules": ("kmeans", "kmeans_refit"),
+    }
+    return runs("clustergan", "mnist", accuracies, **{**protocol, **more})
+
+
 def rows(table: Table, *columns: str) -> dict[tuple[str, ...], dict[str, str]]:
     """{(values of these columns): row} of a table as it is shown; the first of equal rows."""
     found: dict[tuple[str, ...], dict[str, str]] = {}

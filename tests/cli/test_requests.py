@@ -26,10 +26,8 @@ def test_a_range_of_clusters_is_variants_with_more_seeds():
 
 
 def test_a_paper_says_itself_what_is_run():
-    assert all(
-        request.budget == "quick"
-        for request in requests(_options("--paper", "vade", "--budget", "quick"), None)
-    )
+    asked = requests(_options("--paper", "vade", "--budget", "quick"), None)
+    assert {(request.budget, request.protocol) for request in asked} == {("quick", "pooled")}
     with pytest.raises(UserError, match="leave --models and --protocol out"):
         requests(_options("--paper", "vade", "--models", "mpcc", "--protocol", "pooled"), None)
 

@@ -5,25 +5,13 @@ import pytest
 
 from benchmark.papers.runs import study
 from benchmark.papers.study_tables import study_tables
-from tests.helpers import record, rows
-
-HELD_OUT = {
-    "protocol": "held-out",
-    "splits": ("train", "test", "validation"),
-    "rules": ("kmeans", "kmeans_refit"),
-}
-
-
-def clustergan(accuracies, **more):
-    return [
-        record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)
-    ]
+from tests.helpers import held_out, record, rows
 
 
 def test_a_sweep_has_a_row_per_variant():
     runs = [
-        *clustergan([0.9, 0.8]),
-        *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7}),
+        *held_out([0.9, 0.8]),
+        *held_out([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7}),
     ]
     (table,) = study_tables(study("clustergan-wrong-k"), runs)
     by_k = rows(table, "n_clusters")

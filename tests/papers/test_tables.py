@@ -5,13 +5,7 @@ from scipy import stats
 
 from benchmark.papers.published import paper
 from benchmark.papers.tables import paper_tables
-from tests.helpers import record, rows
-
-HELD_OUT = {
-    "protocol": "held-out",
-    "splits": ("train", "test", "validation"),
-    "rules": ("kmeans", "kmeans_refit"),
-}
+from tests.helpers import held_out, record, rows
 
 
 def vade(accuracies, **more):
@@ -23,12 +17,6 @@ def vade(accuracies, **more):
 
 def released(table):
     return rows(table, "table", "data set")["Released code", "mnist"]
-
-
-def clustergan(accuracies, **more):
-    return [
-        record("clustergan", accuracy=a, seed=i, **{**HELD_OUT, **more}) for i, a in enumerate(accuracies)
-    ]
 
 
 def test_same_protocol_gives_a_difference_and_its_p():
@@ -136,7 +124,7 @@ def test_budgets_never_share_a_table():
 
 
 def test_the_rule_and_metrics_are_the_papers():
-    runs = clustergan([0.9, 0.92, 0.91])
+    runs = held_out([0.9, 0.92, 0.91])
     for run in runs:
         run["metrics"]["test"]["kmeans"]["purity"] = 0.1
     (table,) = paper_tables(paper("clustergan"), runs)
@@ -150,7 +138,7 @@ def test_the_rule_and_metrics_are_the_papers():
 
 
 def test_the_best_of_five_is_chosen_by_validation_purity():
-    runs = clustergan([0.90, 0.95, 0.91, 0.92, 0.93, 0.99])
+    runs = held_out([0.90, 0.95, 0.91, 0.92, 0.93, 0.99])
     for i, run in enumerate(runs):
         run["metrics"]["validation"]["kmeans_refit"]["purity"] = [0.1, 0.2, 0.9, 0.3, 0.4, 1.0][i]
     (table,) = paper_tables(paper("clustergan"), runs)
@@ -167,7 +155,7 @@ def test_the_best_of_five_is_chosen_by_validation_purity():
 
 
 def test_a_wrong_k_is_a_row_of_its_own():
-    runs = [*clustergan([0.9]), *clustergan([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7})]
+    runs = [*held_out([0.9]), *held_out([0.6], config={"n_clusters": 7}, overrides={"n_clusters": 7})]
     (table,) = paper_tables(paper("clustergan"), runs)
     by_method = rows(table, "table", "method")
     assert by_method["A wrong number of clusters", "K = 7"]["ours"] == "0.610"
@@ -195,7 +183,7 @@ def test_records_of_older_code_are_left_out_and_said_so():
 
 
 def test_the_assignment_rule_is_named_where_it_is_not_the_models_first():
-    (table,) = paper_tables(paper("clustergan"), clustergan([0.9, 0.91]))
+    (table,) = paper_tables(paper("clustergan"), held_out([0.9, 0.91]))
     found = rows(table, "table", "data set", "metric")
     assert ("Mean of 10 runs", "mnist", "purity, test, rule kmeans_refit") in found
     (note,) = [text for text in table.notes if text.startswith("ours of clustergan: by its assignment rule")]

@@ -1,11 +1,7 @@
 """What a ranking may compare, from hand-made records."""
 
 from benchmark.tables.comparable import comparable
-from tests.helpers import record
-
-
-def runs(model, dataset, values, **more):
-    return [record(model, dataset, seed, value, **more) for seed, value in enumerate(values)]
+from tests.helpers import runs
 
 
 def test_data_sets_of_few_models_decide_nothing():

@@ -9,11 +9,7 @@ from scipy import stats
 from benchmark.tables.means import build
 from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
 from benchmark.tables.table import Table
-from tests.helpers import record, rows
-
-
-def runs(model, dataset, values, **more):
-    return [record(model, dataset, seed, value, **more) for seed, value in enumerate(values)]
+from tests.helpers import record, rows, runs
 
 
 def test_five_seeds_can_tell_models_apart():
