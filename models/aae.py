@@ -74,7 +74,7 @@ class AAE(ClusteringModel):
     _blurred = {"instance_noise": 0.3}
     hour = {
         "digits": _blurred,
-        "image": {**_blurred, "epochs": 150, "min_steps": 6000},
+        "image": {**_blurred, "epochs": 40, "min_steps": 6000},
         "vector": {**_blurred, "epochs": 150},
     }
     quick = {
