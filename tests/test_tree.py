@@ -15,12 +15,10 @@ ELSEWHERE = {
     "benchmark/estimator/saved.py": "tests/estimator/test_deep_clustering.py",
     "benchmark/evaluation/fid/real.py": "tests/evaluation/fid/test_measure.py",
     "benchmark/evaluation/fid/extractor.py": "tests/evaluation/fid/test_moments.py",
-    "benchmark/running/submissions.py": "tests/running/executors/test_slurm.py",
     "benchmark/running/executors/child.py": "tests/running/executors/test_local.py",
-    "benchmark/running/executors/slurm_options.py": "tests/running/executors/test_slurm.py",
     "benchmark/running/executors/slurm_probe.py": "tests/slurm/test_cluster.py",
     "benchmark/running/executors/slurm_queue.py": "tests/running/executors/test_slurm.py",
-    "benchmark/cli/status.py": "tests/running/executors/test_slurm.py",
+    "benchmark/cli/status.py": "tests/running/test_submissions.py",
 }
 
 

@@ -1,11 +1,10 @@
-"""What needs no SLURM: options, arrays, the queue's answers, following jobs, and a sweep through stand-ins
-for its programs.
+"""What needs no SLURM: arrays, the queue's answers, following jobs, and a sweep through stand-ins for its
+programs.
 """
 
 import json
 import os
 import sys
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ from benchmark.records.run import Run
 from benchmark.records.store import read_record, write_record
 from benchmark.running import submissions
 from benchmark.running.executors import slurm, slurm_queue
-from benchmark.running.executors.slurm import NodeTask, SlurmExecutor
+from benchmark.running.executors.slurm import SlurmExecutor
 from benchmark.running.executors.slurm_options import SlurmOptions
 
 KEY = {
@@ -49,73 +48,6 @@ def programs(tmp_path, monkeypatch):
 
 def options(*pairs, file=None, per_gpu=None, device=None):
     return SlurmOptions.read(file, pairs, per_gpu, device)
-
-
-@pytest.mark.parametrize(
-    ("time", "minutes"),
-    [
-        ("90", 90),
-        ("1:30", 2),
-        ("4:00:00", 240),
-        ("1-0", 1440),
-        ("1-02:30", 1590),
-        ("2-00:00:01", 2881),
-        ("0:30", 1),
-    ],
-)
-def test_times_in_all_of_slurms_formats(time, minutes):
-    assert options(f"time={time}").minutes == minutes
-
-
-def test_a_file_and_the_command_line_which_overrides_it(tmp_path):
-    file = tmp_path / "cluster.toml"
-    file.write_text(
-        'partition = "gpu"\ntime = 60\nsetup = ["module load cuda"]\n[sbatch]\nconstraint = "a100"\n'
-    )
-    found = options("partition=big", "sbatch.exclusive=true", file=file, per_gpu=3, device="cuda")
-    assert (found.partition, found.minutes, found.gpus, found.per_gpu) == ("big", 60, "1", 3)
-    assert found.sbatch == {"constraint": "a100", "exclusive": True}
-    parameters = found.parameters("dgc-x", threads=4, previous="7")
-    assert parameters["cpus_per_task"] == 12
-    assert parameters["dependency"] == "afterany:7"
-    assert parameters["additional_parameters"] == {"requeue": True, "constraint": "a100", "exclusive": True}
-    assert found.srun_arguments() == [
-        "--partition=big",
-        "--constraint=a100",
-        "--exclusive",
-        "--gpus-per-node=1",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("pair", "message"),
-    [
-        ("partion=gpu", "did you mean partition"),
-        ("partition", "expected KEY=VALUE"),
-        ("time=soon", "expected minutes"),
-        ("time=0", "at least one minute"),
-        ("gpus=2", "a run uses one GPU"),
-        ("cpus=many", "expected a whole number"),
-        ("sbatch.array=1-3", "the suite sets it itself"),
-        ("setup=x", "goes into a file"),
-        ("requeues=-1", "expected a whole number"),
-        ("parallel=0", "at least 1"),
-    ],
-)
-def test_bad_options(pair, message):
-    with pytest.raises(UserError, match=message):
-        options(pair)
-
-
-def test_options_of_sbatch_in_a_file_are_a_table(tmp_path):
-    (tmp_path / "cluster.toml").write_text('sbatch = "constraint=a100"')
-    with pytest.raises(UserError, match="sbatch: expected a table of sbatch options"):
-        options(file=tmp_path / "cluster.toml")
-
-
-def test_cells_can_share_only_a_gpu_that_there_is():
-    with pytest.raises(UserError, match="no GPU to share"):
-        options(per_gpu=2)
 
 
 def test_arrays_hold_cells_of_one_model_per_job_and_no_more_jobs_than_slurm_takes(tmp_path, programs):
@@ -223,15 +155,6 @@ def test_a_record_that_comes_late_is_not_overruled(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_job_that_was_started_too_often_gives_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "4")
-    run = runs(1)[0]
-    NodeTask(None, requeues=3, minutes=10)([(vars(run), str(tmp_path / "run"))])
-    record = read_record(tmp_path / "run")
-    assert record["status"] == "timed_out"
-    assert record["error"] == "its job was started again 3 times and did not end; --retry continues it"
-
-
 def test_a_local_run_leaves_cells_alone_that_slurm_has(tmp_path, programs):
     from benchmark.running.executors.local import only_local_sweep
 
@@ -303,38 +226,3 @@ def test_a_whole_sweep_through_stand_ins(cli, tmp_path, programs, fakes, monkeyp
     assert "digits fine seed 0: ok" in found.stderr
     assert "digits raises seed 0: failed" in found.stderr
     assert "broken on purpose" in found.stderr
-
-
-def _signs(folder):
-    (folder / "progress.json").write_text("{}")
-    os.utime(folder / "progress.json", (time.time() - 500,) * 2)
-
-
-def test_a_cell_that_gives_no_sign_of_life_is_not_running(tmp_path):
-    found = runs(1)
-    sweep = submissions.new(tmp_path, "local", [[found[0].folder(tmp_path)]])
-    found[0].folder(tmp_path).mkdir(parents=True)
-    _signs(found[0].folder(tmp_path))
-    assert [state.kind for state in states(tmp_path)] == ["pending"]
-    submissions.Submission(**{**vars(sweep), "pid": 2**22 + 1}).write(tmp_path)
-    assert [state.kind for state in states(tmp_path)] == ["lost"]
-
-
-def test_a_sweep_is_alive_also_where_there_is_no_proc_and_of_another_user(tmp_path, monkeypatch):
-    submissions.new(tmp_path, "local", [[runs(1)[0].folder(tmp_path)]])
-    monkeypatch.setattr("pathlib.Path.exists", lambda _: False)
-    assert [state.kind for state in states(tmp_path)] == ["pending"]
-
-    def refused(*_):
-        raise PermissionError
-
-    monkeypatch.setattr(os, "kill", refused)
-    assert [state.kind for state in states(tmp_path)] == ["pending"]
-
-
-def test_a_submission_needs_no_name_of_a_user_and_one_of_an_earlier_version_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("getpass.getuser", lambda: pytest.fail("a container's user may have no name"))
-    _, sweep = hand_out(tmp_path, 1)
-    path = tmp_path / submissions.FOLDER / f"{sweep.name}.json"
-    path.write_text(json.dumps({**vars(sweep), "user": "me"}))
-    assert submissions.read_all(tmp_path) == [sweep]
