@@ -106,11 +106,13 @@ class Registry:
         """The data set of that name, or the user's own data at that path, read as `reading` says."""
         if self.is_own(name):
             return OwnDataset(Path(name), reading)
+        neither = f"; nor is there a file or folder of that name, for data of your own: {KINDS}"
+        found = self._find("data set", name, self.datasets, neither)
         if given := reading.given():
             raise UserError(
                 f"{name} is no data of your own, {KINDS}, which {' and '.join(given)} would be for"
             )
-        return self._find("data set", name, self.datasets)(folder)
+        return found(folder)
 
     def is_own(self, name: str) -> bool:
         """Whether that is the path of the user's own data."""
@@ -122,12 +124,12 @@ class Registry:
             names = sorted(self.models.keys() - ON_REQUEST)
         return [self.model(name) for name in (sorted(self.models) if list(names) == ["all"] else names)]
 
-    def _find(self, kind: str, name: str, table: dict[str, T]) -> T:
+    def _find(self, kind: str, name: str, table: dict[str, T], more: str = "") -> T:
         if name in table:
             return table[name]
         error = unknown(kind, name, table)
         reasons = "".join(f"\n  {where} could not be loaded: {why}" for where, why in self.failures.items())
-        raise UserError(f"{error}{reasons}")
+        raise UserError(f"{error}{more}{reasons}")
 
 
 def _sources(plugins: Sequence[str]) -> Iterator[tuple[str, Callable[[], ModuleType]]]:

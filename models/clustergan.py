@@ -173,14 +173,15 @@ class ClusterGAN(LatentGAN):
         "decode_steps": 60,
         "decode_lr": 0.02,
     }
-    hour = {
+    _small = {**_dcgan, "channels": (16, 32), "hidden": (256,)}
+    hour = {  # images: the quick budget's networks, longer, as for MPCC
         "digits": {**_mlp, "decode": True, "steps": 20_000},
-        "image": {**_dcgan, "channels": (32, 64), "hidden": (512,), "steps": 12_000},
+        "image": {**_small, "steps": 24_000},
         "vector": {**_mlp, "steps": 20_000},
     }
     quick = {
         "digits": {**_mlp, "decode": True, "steps": 5500},
-        "image": {**_dcgan, "channels": (16, 32), "hidden": (256,), "steps": 4500},
+        "image": {**_small, "steps": 4500},
         "vector": {**_mlp, "steps": 4000},
     }
     smoke = {"*": {"channels": (), "hidden": (16,), "steps": 5, "decode": True, "decode_steps": 5}}

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from pathlib import Path
 
 from benchmark.errors import UserError
 
@@ -11,8 +12,7 @@ def predict(options: argparse.Namespace) -> int:
     from benchmark.files import whole_file
     from benchmark.records.load import load_run
 
-    if not options.out.parent.is_dir():
-        raise UserError(f"--out {options.out}: there is no folder {options.out.parent}")
+    _check_places(options.run, options.points, options.out)
     found = assign(load_run(options.run, options.plugins), options.points)
     with whole_file(options.out) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -22,3 +22,18 @@ def predict(options: argparse.Namespace) -> int:
     used = len(set(found.clusters.tolist()))
     print(f"{options.out}: {len(found.names)} points in {used} of {found.log_q.shape[1]} clusters")
     return 0
+
+
+def _check_places(run: Path, points: Path, out: Path) -> None:
+    """Raise if a run is no folder, or the clusters can't be written without loss."""
+    if run.is_file():
+        raise UserError(
+            f"{run} is a file, expected the folder of a run, .../seed-N; what an estimator has saved is read "
+            "by DeepClustering.load, see docs/python.md"
+        )
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder, expected a file: --out {out / 'clusters.csv'}")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}")
+    if out.resolve() == points.resolve():
+        raise UserError(f"the clusters would be written over the points, {points}; say where: --out FILE.csv")

@@ -14,6 +14,7 @@ from benchmark.cli.requests import requests, require_seeds, slurm_options
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
+    from benchmark.records.assignments import Seeds
     from benchmark.records.run import Record, Run
     from benchmark.running.cost import Forecast
     from benchmark.running.executors.slurm import SlurmExecutor
@@ -53,9 +54,11 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs or side_by_side
     if slurm:
         jobs = slurm.parallel * slurm.per_gpu
+    n, bad = len(plan.runs), len(remaining(plan, options.results, retry=True)) - len(todo)
+    retry = f" ({bad} ended badly; --retry makes them again)" if bad else ""
     print(
-        f"{plan.title}: {plan.budget} budget on {plan.device}, {len(plan.runs)} runs, "
-        f"{len(plan.runs) - len(todo)} of them done, {jobs} at a time; results in {options.results}",
+        f"{plan.title}: {plan.budget} budget on {plan.device}, {n} run{'s' if n > 1 else ''},"
+        f" {n - len(todo)} of them done{retry}, {jobs} at a time; results in {options.results}",
         file=sys.stderr,
     )
     if options.snapshots:
@@ -118,6 +121,7 @@ def _run_all(
     Args:
         weights: {run to be made: seconds that it is expected to take}.
     """
+    from benchmark.records.assignments import seeds_together
     from benchmark.running.executors.local import LocalExecutor, only_local_sweep
     from benchmark.running.plan import final_record, remaining
     from benchmark.running.progress import Progress
@@ -145,37 +149,42 @@ def _run_all(
         runs = [final_record(run, results) for run in plan.runs]
         if options.consensus:
             _write_consensus(runs, options)
-        for table in _tables(plan, runs, options):
+        together = seeds_together(runs)
+        for table in _tables(plan, runs, options, together):
             path = table.write(results / "tables")
             print(f"{table.markdown()}\n{path}, and as .csv and .tex beside it")
-        _say_what_to_open(runs, results)
+        _say_what_to_open(runs, options, together)
     return 0 if all(record["status"] == "ok" for _, record in runs) else 2
 
 
-def _say_what_to_open(runs: "Runs", results: Path) -> None:
+def _say_what_to_open(runs: "Runs", options: argparse.Namespace, together: "Seeds") -> None:
     """Print the files that are worth opening, of the first seed of the best model, and the command for the
-    report.
+    report; after a range of clusters, how to go on.
     """
-    from benchmark.records.select import best
+    from benchmark.records.signs import best
 
-    if (record := best([record for _, record in runs])) is None:
+    results: Path = options.results
+    if (record := best([record for _, record in runs], together.agreement)) is None:
         return
-    folder = next(folder for folder, other in runs if other is record)
-    there = [name for name in WORTH_OPENING if (folder / name).is_file()][:3]
-    print(f"worth opening, of {record['key']['model']}, seed {record['seed']} (other runs have the same):")
-    for name in there:
-        print(f"  {folder / name}: {WORTH_OPENING[name]}")
+    if len(options.clusters) > 1:
+        print("the same command with one of these numbers shows its runs, which are kept: --clusters K")
+    else:
+        folder = next(folder for folder, other in runs if other is record)
+        print(
+            f"worth opening, of {record['key']['model']}, seed {record['seed']} (other runs have the same):"
+        )
+        for name in [name for name in WORTH_OPENING if (folder / name).is_file()][:3]:
+            print(f"  {folder / name}: {WORTH_OPENING[name]}")
     where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     print(f"one page of everything: python -m benchmark report{where}")
 
 
-def _tables(plan: "Plan", runs: "Runs", options: argparse.Namespace) -> "list[Table]":
+def _tables(plan: "Plan", runs: "Runs", options: argparse.Namespace, together: "Seeds") -> "list[Table]":
     """The table that was asked for: a paper's, a study's, or that of each data set."""
     from benchmark.papers.published import paper
     from benchmark.papers.runs import study
     from benchmark.papers.study_tables import study_tables
     from benchmark.papers.tables import paper_tables
-    from benchmark.records.assignments import seeds_together
     from benchmark.tables.cluster_numbers import cluster_number_tables
     from benchmark.tables.means import build
 
@@ -184,11 +193,11 @@ def _tables(plan: "Plan", runs: "Runs", options: argparse.Namespace) -> "list[Ta
         return paper_tables(paper(options.paper), records)
     if options.study:
         return study_tables(study(options.study), records)
-    if len(options.clusters) > 1:
-        return cluster_number_tables(runs)
+    if len(options.clusters) > 1 and (found := cluster_number_tables(runs)):
+        return found
     one_dataset = len({run.key["dataset"] for run in plan.runs}) == 1
     titles = {plan.runs[0].key["dataset"]: plan.title} if one_dataset else {}
-    return build(records, titles, plan.skipped, seeds_together(runs))
+    return build(records, titles, plan.skipped, together)
 
 
 def _write_consensus(runs: "Runs", options: argparse.Namespace) -> None:

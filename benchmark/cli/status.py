@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.records.run import FILE, Run
 from benchmark.records.store import all_records
 from benchmark.running import submissions
 from benchmark.running.executors import slurm_queue
@@ -39,9 +40,7 @@ def states(results: Path) -> list[State]:
     results = results.absolute()
     found: dict[Path, State] = {}
     for folder, record in all_records(results):
-        found[folder] = State(
-            folder, _title(record["key"], record["seed"]), record["status"], record.get("error", "")
-        )
+        found[folder] = State(folder, _title(folder), record["status"], record.get("error", ""))
     queue = slurm_queue.ask(results)
     for submission in submissions.read_all(results):
         for folder in (folder for task in submission.folders(results) for folder in task):
@@ -60,7 +59,7 @@ def _unfinished(
     entry = queue.entries.get(folder)
     if ended is not None and (ended.kind != "interrupted" or entry is None):
         return None
-    title, sign = _title_of(folder), submissions.sign_of_life(folder)
+    title, sign = _title(folder), submissions.sign_of_life(folder)
     if sign is not None and sign["age"] < SILENT_SECONDS:
         return State(folder, title, "running", _progress(sign, entry.job if entry else None))
     if entry is not None:
@@ -135,11 +134,11 @@ def _progress(sign: dict[str, Any], job: str | None) -> str:
     return f"{share:>4} {sign['stage']}{losses}; {where}, seen {sign['age']:.0f} s ago"
 
 
-def _title(key: dict[str, Any], seed: int) -> str:
-    return f"{key['dataset']} {key['model']} seed {seed}"
-
-
-def _title_of(folder: Path) -> str:
-    """The title of a run from the names of its folders: data set / model / digest / seed-n."""
+def _title(folder: Path) -> str:
+    """The title of a run; where there is its record alone, as the names of its folders have it: data set /
+    model / digest / seed-n.
+    """
+    if (folder / FILE).is_file():
+        return Run.read(folder).title
     dataset, model, _, seed = folder.parts[-4:]
     return f"{dataset} {model} {seed.replace('-', ' ')}"

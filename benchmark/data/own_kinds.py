@@ -17,12 +17,12 @@ KINDS = "a folder of PNG or JPEG files, or a file .npz, .npy, .csv or .parquet"
 def is_own(asked: str, known: Container[str]) -> bool:
     """Whether the user has asked for data by a path, not by the name of a data set that is known.
 
-    A folder of the working directory that is called like a data set is meant by ./NAME.
+    What is called like a data set in the working directory is meant by ./NAME.
     """
     if asked in known:
         return False
     path = Path(asked)
-    return path.suffix.lower() in (*ARRAYS, *TABLES) or os.sep in asked or path.is_dir()
+    return path.suffix.lower() in (*ARRAYS, *TABLES) or os.sep in asked or path.exists()
 
 
 def read_own(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
@@ -43,4 +43,4 @@ def read_own(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Point
         return ARRAYS[suffix](path, reading)
     if suffix in TABLES:
         return own_tables.read(path, reading, columns)
-    raise UserError(f"{path} was given, expected {KINDS}")
+    raise UserError(f"{path} is a file of another kind, expected {KINDS}")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import TransformerTags, check_array, check_random_state
+from sklearn.utils import TransformerTags, check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -25,14 +25,17 @@ from benchmark.data.own_file import OwnDataset, prepared
 from benchmark.data.ranges import check_values
 from benchmark.errors import Unsupported, UserError
 from benchmark.estimator import saved
+from benchmark.estimator.parameters import check_parameters, check_sample, seed_of
 from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.metrics import mutual_information
 from benchmark.isolation import isolated
 from benchmark.reading import Reading
+from benchmark.records.run import THREADS
 from benchmark.records.signs import signs_of_collapse
 from benchmark.registry import Registry
 from benchmark.running.execute import train
+from benchmark.running.plan import check_device
 from benchmark.running.train import Report
 from benchmark.seeding import start
 
@@ -123,6 +126,8 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             raise
 
     def _fit(self, X: Any) -> "DeepClustering":
+        check_parameters(self.get_params())
+        check_device(self.device)
         model_class = self.model_class()
         dataset = OwnDataset(Path("array"), Reading(standardise=self.standardise), self._validated(X))
         spec = data_spec(dataset)
@@ -132,7 +137,7 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         values = config.resolve(
             model_class, spec, None, self.budget, {**(self.overrides or {}), "n_clusters": self.n_clusters}
         )
-        seed = self._seed()
+        seed = seed_of(self.random_state)
         with self._as_in_a_run(), _progress(self.model, self.verbose) as report:
             x = _tensor(dataset.x("all")).to(self._device())
             trainer = train(model_class, spec, values, x, seed, None, report)
@@ -191,12 +196,11 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             AttributeError: the model can't sample.
+            ValueError: an argument is not what is expected.
         """
         check_is_fitted(self)
         self._require("sample")
-        k = self.model_.n_clusters
-        if cluster is not None and not 0 <= cluster < k:
-            raise ValueError(f"cluster is {cluster}, expected None or 0 to {k - 1}")
+        check_sample(n, cluster, random_state, self.model_.n_clusters)
         with self._evaluating(self.seed_ if random_state is None else random_state):
             return self._in_own_units(_array(self.model_.sample(n, cluster)))
 
@@ -277,15 +281,10 @@ class DeepClustering(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     def _device(self) -> str:
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
-    def _seed(self) -> int:
-        if isinstance(self.random_state, (int, np.integer)) and self.random_state >= 0:
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
     @contextlib.contextmanager
     def _as_in_a_run(self) -> Iterator[None]:
         """The threads of a run; the caller's, and its random numbers, are put back."""
-        threads = self.threads or (1 if self._device() == "cpu" else 4)
+        threads = int(self.threads or THREADS[self._device()])
         with isolated(), threadpool_limits(threads):
             torch.set_num_threads(threads)
             yield

@@ -1,9 +1,9 @@
 """A fitted `DeepClustering` on disk: a file of its own, or the folder that a run left."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,11 @@ PLAIN = ("config_", "seed_", "metrics_", "diagnostics_", "curves_", "n_features_
 def write(fitted: "DeepClustering", path: Path) -> None:
     """Write a file of tensors, numbers and text, no code, whole or not at all."""
     arrays = fitted.standardisation_
+    plugins = [str(plugin) for plugin in fitted.plugins]
+    params = {**fitted.get_params(), "random_state": fitted.seed_, "plugins": plugins}
     state = {
         "format": FORMAT,
-        "params": {**fitted.get_params(), "random_state": fitted.seed_, "plugins": list(fitted.plugins)},
+        "params": {name: _plain(value) for name, value in params.items()},
         "spec_": dataclasses.asdict(fitted.spec_),
         "source": source_digest(type(fitted.model_).__module__),
         "weights": {name: tensor.cpu() for name, tensor in fitted.model_.state_dict().items()},
@@ -41,6 +43,15 @@ def write(fitted: "DeepClustering", path: Path) -> None:
     }
     with whole_file(path, binary=True) as file:
         torch.save(state, file)
+
+
+def _plain(value: Any) -> Any:
+    """A parameter with Python's numbers in place of numpy's, which a file without code can't hold."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def read_file(cls: "type[DeepClustering]", path: Path, plugins: Sequence[str]) -> "DeepClustering":
@@ -55,8 +66,10 @@ def read_file(cls: "type[DeepClustering]", path: Path, plugins: Sequence[str]) -
         raise UserError(
             f"there is no file {path}; expected one that save() wrote, or a run's folder"
         ) from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
     except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
-        raise UserError(f"{path} can't be loaded, expected a file that save() wrote: {error}") from error
+        raise UserError(f"{path} can't be loaded, expected a file that save() wrote") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} holds no estimator of this version, expected a file that save() wrote")
     params = state["params"] | {"plugins": tuple(plugins or state["params"]["plugins"])}

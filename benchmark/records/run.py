@@ -71,8 +71,12 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What tells it from the other runs of a sweep, e.g. "digits vade n_clusters=8 seed 0"."""
-        settings = [f"{name}={value}" for name, value in self.overrides.items()]
+        """What tells it from the other runs of a sweep, e.g. "digits vade n_clusters=8 seed 0".
+
+        Of own data, which may have no labels that tell K, always with it.
+        """
+        k = {"n_clusters": self.key["config"]["n_clusters"]} if self.own else {}
+        settings = [f"{name}={value}" for name, value in {**k, **self.overrides}.items()]
         return " ".join([self.key["dataset"], self.key["model"], *settings, "seed", str(self.seed)])
 
     def folder(self, results: Path) -> Path:

@@ -2,8 +2,7 @@
 torch.
 """
 
-from collections.abc import Iterable, Sequence
-from statistics import fmean
+from collections.abc import Iterable
 from typing import Any
 
 from benchmark.records.run import Record
@@ -58,19 +57,6 @@ def score(record: Record) -> float | None:
     """Score by which models are compared: the accuracy among `compared_metrics`."""
     value = compared_metrics(record).get("accuracy")
     return None if value is None else float(value)
-
-
-def best(records: Sequence[Record]) -> Record | None:
-    """The first seed of the model with the highest mean score, among runs that ended well; where none has a
-    score, the first of them.
-    """
-    scores: dict[str, list[float]] = {}
-    for record in records:
-        if (value := score(record)) is not None:
-            scores.setdefault(record["digest"], []).append(value)
-    top = max(scores, key=lambda digest: fmean(scores[digest]), default=None)
-    good = [r for r in records if r["status"] == "ok" and top in (None, r["digest"])]
-    return min(good, key=lambda record: record["seed"], default=None)
 
 
 def newest_per_config(records: Iterable[Record]) -> tuple[list[Record], int]:

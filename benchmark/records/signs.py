@@ -1,9 +1,12 @@
-"""Signs of a collapsed run in words, from its record: it ended well, but its clustering is not one to use. No
-torch.
+"""Signs of a collapsed run in words, from its record: it ended well, but its clustering is not one to use. And
+the best of several runs. No torch.
 """
 
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
 from benchmark.records.run import Record
-from benchmark.records.select import compared_metrics
+from benchmark.records.select import compared_metrics, compared_split, score
 
 LARGEST_SHARE = 0.5  # of the points in one cluster; with fewer than four clusters, half more than its due
 MANY = 0.2  # of the clusters are empty, or have samples that are assigned elsewhere
@@ -28,3 +31,24 @@ def signs_of_collapse(record: Record) -> list[str]:
         if low and low >= MANY * k:
             found.append(f"samples of {low} of {k} clusters are assigned to others (consistency below 1 / K)")
     return found
+
+
+def best(records: Sequence[Record], agreement: Mapping[tuple[str, int, str], float] = {}) -> Record | None:
+    """The first seed of the model with the highest mean score (without labels: agreement of its seeds), among
+    the runs that ended well, and have not collapsed if there are such; the first, where none has either.
+
+    Args:
+        agreement: see `Seeds`.
+    """
+    good = [record for record in records if record["status"] == "ok"]
+    good = [record for record in good if not signs_of_collapse(record)] or good
+    values: dict[str, list[float]] = {}
+    for r in good:
+        value = score(r)
+        if value is None:
+            value = agreement.get((r["digest"], r["seed"], str(compared_split(r))))
+        if value is not None:
+            values.setdefault(r["digest"], []).append(value)
+    top = max(values, key=lambda digest: fmean(values[digest]), default=None)
+    of_top = [record for record in good if top in (None, record["digest"])]
+    return min(of_top, key=lambda record: record["seed"], default=None)

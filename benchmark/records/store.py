@@ -32,7 +32,15 @@ STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timed_out", "interrupt
 
 
 def write_record(folder: Path, record: Record) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a run's record into its folder, which is made.
+
+    Raises:
+        UserError: the path leads through a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (NotADirectoryError, FileExistsError):
+        raise _file_in_the_way(folder) from None
     write_atomically(folder / "record.json", json.dumps({"schema": SCHEMA, **record}, indent=1))
 
 
@@ -59,13 +67,16 @@ def read_record(folder: Path) -> Record | None:
     """The record in a run's folder; None if the run has not ended yet.
 
     Raises:
-        UserError: the file is not a record, or was written by a newer version.
+        UserError: the file is not a record, or was written by a newer version, or the path leads through a
+            file.
     """
     path = folder / "record.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        raise _file_in_the_way(folder) from None
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} can't be read as a record ({error}); delete it to run its run again"
@@ -77,6 +88,11 @@ def read_record(folder: Path) -> Record | None:
             f"{path} has schema {record['schema']}, this version reads up to {SCHEMA}; update dgcbench"
         )
     return record if record["schema"] == SCHEMA else _from_schema_1(record)
+
+
+def _file_in_the_way(folder: Path) -> UserError:
+    file = next(path for path in (folder, *folder.parents) if path.exists())  # nothing is below a file
+    return UserError(f"{file} is a file, expected a folder; give another one")
 
 
 def _from_schema_1(record: Record) -> Record:

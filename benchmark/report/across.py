@@ -12,7 +12,7 @@ from benchmark.papers.study_tables import study_tables
 from benchmark.papers.tables import paper_tables
 from benchmark.records.run import Record
 from benchmark.report.cells import Shown, shown
-from benchmark.report.commands import tables_command
+from benchmark.report.commands import results_variable, tables_command
 from benchmark.report.pictures import Album, Picture
 from benchmark.tables import significance, statistics
 from benchmark.tables.comparable import comparable
@@ -65,18 +65,17 @@ def _diagram(album: Album, records: Sequence[Record], budget: str, values: objec
 
 def papers(album: Album, records: Sequence[Record]) -> list[Shown]:
     """Every paper's tables, then the studies; open where they have numbers of ours."""
-    found = []
+    found, where = [], results_variable(album.results)
     for paper in published.papers().values():
         datasets = list(dict.fromkeys(n.dataset for n in published.numbers() if n.paper == paper and n.model))
-        runs = "\n".join(f"make bench PAPER={paper.name} DATASET={d}" for d in datasets)
+        runs = "\n".join(f"make bench PAPER={paper.name} DATASET={d}{where}" for d in datasets)
         for table in paper_tables(paper, records):
             command = f"{runs}\n{tables_command(album.results, f'--paper {paper.name}')}"
             ours = bool(table.values["n"].sum())
             found.append(shown(table, table.heading.strip("# "), command, opened=ours))
     for study in studies().values():
         for table in study_tables(study, records):
-            command = (
-                f"make bench STUDY={study.name}\n{tables_command(album.results, f'--study {study.name}')}"
-            )
+            again = tables_command(album.results, f"--study {study.name}")
+            command = f"make bench STUDY={study.name}{where}\n{again}"
             found.append(shown(table, table.heading.strip("# "), command))
     return found

@@ -10,7 +10,7 @@ from benchmark.records.run import THREADS, Record
 from benchmark.records.select import as_typed, is_own
 
 
-def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record]) -> str:
+def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record], results: Path) -> str:
     """The commands that plan exactly these runs, one for each way in which they were asked for."""
     groups: dict[str, list[Record]] = {}
     for record in records:
@@ -45,11 +45,15 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
             options += ["--set", f"{models[0]}.{name}={as_typed(value)}"]
         variables["ARGS"] = shlex.join(options)
         given = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items() if value != ""]
-        lines.append(" ".join(["make bench", *given]))
+        lines.append(" ".join(["make bench", *given]) + results_variable(results))
     return "\n".join(lines)
 
 
 def tables_command(results: Path, options: str = "") -> str:
     """The command that prints the tables of a results folder and writes them into it."""
-    arguments = f" RESULTS={shlex.quote(str(results))}" if str(results) != "results" else ""
-    return f"make tables{arguments}" + (f' ARGS="{options}"' if options else "")
+    return f"make tables{results_variable(results)}" + (f' ARGS="{options}"' if options else "")
+
+
+def results_variable(results: Path) -> str:
+    """What names the results folder to make, unless it is make's own."""
+    return "" if str(results) == "results" else f" RESULTS={shlex.quote(str(results))}"

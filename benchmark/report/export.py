@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark.errors import UserError
 from benchmark.records.run import Record
-from benchmark.records.store import LEARNING, all_records, read_curves, write_record
+from benchmark.records.store import LEARNING, all_records, read_curves, roots, write_record
 from benchmark.report.pictures import MADE_BY_RUNS
 
 LIMIT = 100_000  # bytes of the pictures and losses of a run
@@ -30,8 +30,10 @@ def export(results: Path, target: Path) -> tuple[int, int]:
     Returns: how many records there are, and of how many runs there is more.
 
     Raises:
-        UserError: the folder has no records.
+        UserError: the folder has no records, or its own runs would be overwritten.
     """
+    if (target / "runs").resolve() in [root.resolve() for root in roots(results)]:
+        raise UserError(f"{target} holds the runs that are to be copied from {results}; give another folder")
     shown: dict[str, tuple[int, Path]] = {}  # {digest: seed and folder of the run that the page shows}
     count = 0
     for folder, record in all_records(results):

@@ -13,7 +13,9 @@ from benchmark.report.cells import Shown, shown
 from benchmark.report.commands import run_command, tables_command
 from benchmark.report.pictures import Album, Gallery, Picture
 from benchmark.tables import significance
+from benchmark.tables.cluster_numbers import cluster_number_tables
 from benchmark.tables.means import build
+from benchmark.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,12 @@ def section(
     names = row_names(newest)
     anchors = {row: f"record-{digest}" for digest, row in names.items()}
     again = tables_command(album.results)
-    commands = f"{run_command(dataset, protocol, budget, newest)}\n{again}"
+    commands = f"{run_command(dataset, protocol, budget, newest, album.results)}\n{again}"
     tables = [
         shown(table, "Results", commands, anchors) for table in build(records, seeds=seeds_together(group))
     ]
+    ranges = cluster_number_tables(group)
+    tables += [shown(table, "How many clusters?", again, anchors) for table in ranges]
     tables += [
         shown(table, "Which models can be told apart", again, anchors)
         for table in significance.comparison_tables(records)
@@ -61,9 +65,16 @@ def section(
         if record["digest"] in names:
             of_rows.setdefault(names[record["digest"]], []).append((folder, record))
     galleries = album.galleries(where, id_, of_rows)
-    figures = [_cost(album, id_, where, newest, names), _learning(album, id_, where, of_rows)]
+    figures = [_clusters(album, where, table) for table in ranges]
+    figures += [_cost(album, id_, where, newest, names), _learning(album, id_, where, of_rows)]
     found = [picture for picture in figures if picture is not None]
     return Section(id_, where, title, protocol, budget, tables, found, galleries)
+
+
+def _clusters(album: Album, where: str, table: Table) -> Picture | None:
+    path = album.draw(table.name, {"values": table.values.to_csv()}, lambda: table.figure, pdf=True)
+    caption = "how far seeds agree, and the silhouette, over the number of clusters"
+    return None if path is None else album.picture(path, caption, f"stability over K on {where}")
 
 
 def _cost(

@@ -91,6 +91,17 @@ def make_plan(*requests: Request) -> Plan:
                 raise UserError(f"the process that plans the runs died{where}") from None
 
 
+def check_device(device: str | None) -> None:
+    """Raise UserError where CUDA is asked for, and this machine has none."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "CUDA was asked for, but torch finds no CUDA device; leave the device out, or see `python -m "
+            "benchmark doctor`"
+        )
+
+
 def plan(request: Request, note: Path | None = None) -> Plan:
     """The runs of a request. Imports every plugin, and fetches the data set if it is not there.
 
@@ -111,10 +122,8 @@ def plan(request: Request, note: Path | None = None) -> Plan:
     from benchmark.registry import Registry
     from benchmark.running.train import TRAINING_VERSION
 
-    if request.device == "cuda" and not (request.elsewhere or torch.cuda.is_available()):
-        raise UserError(
-            "CUDA was asked for, but torch finds no CUDA device; leave --device out, or see `doctor`"
-        )
+    if not request.elsewhere:
+        check_device(request.device)
     if request.fid == "inception" and not weights.is_available(data_folder()):
         raise UserError(f"FID was asked for, but its Inception weights are not here: {HOW_TO_GET}")
     device = request.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -31,7 +31,7 @@ class Point:
     """What a model's runs with one K say.
 
     Attributes:
-        seeds: that ended well.
+        seeds: that ended well; assigned: of these, with their assignments at hand.
         stability, stability_error: mean adjusted Rand index of all pairs of seeds, and its standard error by
             the jackknife over seeds (pairs share seeds, so they are no independent values); NaN for one seed,
             and the error for two.
@@ -41,6 +41,7 @@ class Point:
 
     k: int
     seeds: int
+    assigned: int
     stability: float
     stability_error: float
     silhouette: float
@@ -91,13 +92,15 @@ def _without_k(record: Record) -> Record:
 
 def _point(k: int, records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> Point:
     split = compared_split(records[0])
-    labels = [read_assignments(folders[r["digest"], r["seed"]]).get(str(split)) for r in records]
-    stability, error = stability_of([found for found in labels if found is not None])
+    found = [read_assignments(folders[r["digest"], r["seed"]]).get(str(split)) for r in records]
+    partitions = [labels for labels in found if labels is not None]
+    stability, error = stability_of(partitions)
     metrics = [compared_metrics(record) for record in records]
     silhouettes = np.array([m["silhouette"] for m in metrics if m.get("silhouette") is not None])
     return Point(
         k,
         len(records),
+        len(partitions),
         stability,
         error,
         float(silhouettes.mean()) if len(silhouettes) else math.nan,
@@ -155,6 +158,10 @@ class Verdict:
 
 
 def verdict(points: Sequence[Point]) -> Verdict:
+    if any(point.assigned < point.seeds for point in points):
+        return Verdict(
+            "no K stands out: assignments.csv of its runs, which tell how far seeds agree, are not here"
+        )
     points = [point for point in points if not math.isnan(point.stability)]
     if len(points) < NUMBERS:
         return Verdict("no K stands out: too few runs ended well")

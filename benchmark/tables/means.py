@@ -40,17 +40,22 @@ class Heading:
 
 # Of a model's seeds, or of its samples, not of one clustering as METRICS are.
 AGREEMENT, CONSISTENCY = Heading("agreement"), Heading("consistency")
-# Tables of data without labels are sorted by the first that they have: docs/label-free.md.
-LABEL_FREE = ("agreement", "mutual_information")
+SCORES = ("accuracy", "agreement")  # a table is sorted by the first that it has: docs/label-free.md
 SMALLER = (
     "the {} budget is for one CPU core: fewer steps, and where needed smaller networks, than the papers'"
 )
-UNLABELLED_NOTES = [
+BY_AGREEMENT = (
     "sorted by agreement: the adjusted Rand index of a run with the model's other seeds, 1 if all are equal;"
-    " a method that draws nothing has 1 whatever its clusters are worth (docs/label-free.md)",
+    " a method that draws nothing has 1 whatever its clusters are worth (docs/label-free.md)"
+)
+BY_NAME = (
+    "sorted by name: without labels, models are compared by how far their seeds agree, for which it takes the"
+    " assignments.csv of several seeds (docs/label-free.md)"
+)
+OF_A_RUN = (
     "I(x; y): what the cluster says of a point, in nats; log K at most. Consistency: share of a cluster's"
-    " own samples that are assigned to it",
-]
+    " own samples that are assigned to it; both tell runs of one model apart, not models"
+)
 BUDGET_NOTES = {
     "hour": SMALLER.format("hour"),
     "quick": SMALLER.format("quick"),
@@ -117,7 +122,7 @@ def _one_table(
         f"K = {', '.join(map(str, clusters))}, on {' and '.join(devices) or 'no device'}"
     )
     notes = [
-        *_explanations(title, protocol, budget, kind, splits),
+        *_explanations(title, protocol, budget, columns, splits),
         *what_is_timed(records, names),
         *partly_labelled(records),
         *shown_rules(records, names),
@@ -186,7 +191,7 @@ def _averages(
             rows += _consensus(names[str(digest)], seeds.consensus[str(digest)], columns, splits)
         blocks.append(rows)
     # A block's first row is that of the split that models are compared on.
-    score = next((name for name in ("accuracy", *LABEL_FREE) if name in columns), "")
+    score = next((name for name in SCORES if name in columns), "")
 
     def place(rows: list[dict[str, Any]]) -> tuple[float, str]:
         value = rows[0].get(score, np.nan)
@@ -232,20 +237,22 @@ def _distance(row: Mapping[str, Any], column: str) -> Value:
     return Value(row[column], row[f"{column}_std"], 2, after=f" ({k}/{n})" if 0 < k < n else "")
 
 
-def _explanations(title: str, protocol: str, budget: str, kind: str, splits: Sequence[str]) -> list[str]:
-    """How the numbers of a table are to be read."""
+def _explanations(
+    title: str, protocol: str, budget: str, columns: Sequence[str], splits: Sequence[str]
+) -> list[str]:
+    """How the numbers of a table are to be read; less where no run ended well, and there are none."""
     notes = [
         "mean ± standard deviation (n - 1) over seeds; 4/5 means that 4 of 5 runs ended well and are averaged"
     ]
-    if kind == "labelled":
+    if "accuracy" in columns:
         notes.append(
             "ACC is the one-to-one (Hungarian) accuracy; purity and exemplar accuracy are many-to-one"
         )
-    else:
-        notes += UNLABELLED_NOTES
+    elif columns:
+        notes += [BY_AGREEMENT if "agreement" in columns else BY_NAME, OF_A_RUN]
     if splits == ["all"] and protocol == "neutral":
         notes.append(f"{title} has no test split: fitted and evaluated on all points, without labels")
-    else:
+    elif splits:
         notes.append(PROTOCOLS[protocol])
     return notes + ([BUDGET_NOTES[budget]] if budget in BUDGET_NOTES else [])
 

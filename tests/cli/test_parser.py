@@ -11,6 +11,7 @@ from benchmark.errors import UserError, explained
     ("arguments", "message"),
     [
         (("run", "--dataset", "minst"), "unknown data set 'minst'; did you mean mnist"),
+        (("run", "--dataset", "my_images"), "nor is there a file or folder of that name"),
         (("run", "--models", "vada"), "unknown model 'vada'; did you mean vade"),
         (("run", "--models", "vade", "--set", "lrr=1"), "did you mean lr"),
         (("run", "--models", "vade", "--set", "lr=fast"), "vade.lr was given 'fast', expected float"),
@@ -79,6 +80,17 @@ def test_a_file_that_a_strangers_code_does_not_find_is_said_with_the_line_and_a_
         (tmp_path / "absent.npy").read_bytes()
     with pytest.raises(OSError, match="full"), explained("the data"):
         raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_command_stopped_by_hand_says_so_and_exits_with_130(monkeypatch, capsys):
+    from benchmark.cli import parser, show
+
+    def stopped(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(show, "print_list", stopped)
+    assert parser.main(["list"]) == 130
+    assert capsys.readouterr().err == "stopped\n"
 
 
 def test_help_names_every_command_and_exit_code(cli):

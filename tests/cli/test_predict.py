@@ -90,6 +90,22 @@ def test_what_can_not_be_done_is_one_sentence_and_nothing_is_written(
     assert not out.exists()
 
 
+def test_the_points_themselves_and_folders_are_not_written_over(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clusters.csv").write_text("1,2,3\n")
+    assert main(["predict", str(trained), str(tmp_path / "clusters.csv")]) == 1
+    assert "would be written over the points" in capsys.readouterr().err
+    assert (tmp_path / "clusters.csv").read_text() == "1,2,3\n"
+    assert main(["predict", str(trained), "new.npy", "--out", str(tmp_path)]) == 1
+    assert f"is a folder, expected a file: --out {tmp_path / 'clusters.csv'}" in capsys.readouterr().err
+
+
+def test_a_saved_estimator_is_no_run(tmp_path, capsys):
+    (tmp_path / "vade.pt").touch()
+    assert main(["predict", str(tmp_path / "vade.pt"), "new.npy"]) == 1
+    assert "vade.pt is a file, expected the folder of a run" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_no_run_or_not_there(tmp_path, capsys):
     assert main(["predict", str(tmp_path), "new.npy", "--out", str(tmp_path / "c.csv")]) == 1
     assert "expected a folder RESULTS/runs/DATA/MODEL/DIGEST/seed-N" in capsys.readouterr().err

@@ -135,6 +135,20 @@ def test_what_is_saved_is_the_estimator_with_its_standardisation(through, vector
     np.testing.assert_allclose(again.predict_proba(frame[:1]), fitted.predict_proba(frame)[:1], atol=1e-5)
 
 
+def test_parameters_in_numpys_types_are_saved(vectors, tmp_path):
+    fitted = DeepClustering("kmeans", np.int64(3), random_state=0, threads=np.int64(1)).fit(vectors)
+    fitted.set_params(overrides={"restarts": [np.int64(2)]}).save(tmp_path / "m.pt")
+    again = DeepClustering.load(tmp_path / "m.pt")
+    assert again.get_params() == fitted.get_params()
+    np.testing.assert_array_equal(again.predict(vectors), fitted.labels_)
+
+
+def test_cuda_is_refused_where_there_is_none(vectors, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="CUDA was asked for, but torch finds no CUDA device"):
+        vade(device="cuda").fit(vectors)
+
+
 def test_samples_and_reconstructions_of_vectors_are_in_their_own_units(vectors):
     fitted = vade().fit(vectors)
     for points in (fitted.sample(500), fitted.reconstruct(vectors)):
@@ -231,7 +245,7 @@ def test_what_a_model_cannot_do_is_said_in_a_sentence(vectors):
         ({"model": "vad"}, "unknown model 'vad'; did you mean vade"),
         ({"n_clusters": 1}, "the number of clusters is 1, expected at least 2"),
         ({"n_clusters": 200}, "fewer than the 200 clusters"),
-        ({"budget": "long"}, "unknown budget 'long'"),
+        ({"budget": "long"}, "budget is 'long'"),
         ({"overrides": {"latent": "x"}}, "vade.latent was given 'x', expected int"),
         ({"model": "mpcc", "overrides": None}, "mpcc can't be used on these data"),
         ({"random_state": -1}, "Seed must be between 0 and"),
@@ -258,7 +272,8 @@ def test_points_of_another_kind_are_refused(digits, tmp_path):
     (tmp_path / "text.pt").write_text("no estimator")
     for path, message in [
         ("nowhere.pt", "there is no file"),
-        ("text.pt", "can't be loaded"),
+        ("text.pt", r"can't be loaded, expected a file that save\(\) wrote$"),
+        ("text.pt/m.pt", "can't be read: Not a directory"),
         (".", "no run"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -28,3 +28,5 @@ def test_a_record_says_whose_it_is():
 def test_its_title_tells_it_from_others_of_a_sweep():
     assert Run(KEY, 1, "digits", ()).title == "digits vade seed 1"
     assert Run(KEY, 1, "digits", (), overrides={"n_clusters": 8}).title == "digits vade n_clusters=8 seed 1"
+    own = {**KEY, "dataset": "flowers-a1b2c3", "config": {"n_clusters": 5}}
+    assert Run(own, 1, "/flowers", ()).title == "flowers-a1b2c3 vade n_clusters=5 seed 1"

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.records.run import Run
-from benchmark.records.signs import signs_of_collapse
+from benchmark.records.signs import best, signs_of_collapse
 from benchmark.running.progress import Progress
 
 
@@ -58,3 +58,23 @@ def test_a_run_that_ends_collapsed_is_warned_of(capsys):
         "digits vade seed 0: ok; warning: collapsed, 60 % of the points are in one of 10 clusters; 4 of"
         in capsys.readouterr().err
     )
+
+
+def test_the_best_run_is_of_the_best_model_that_has_not_collapsed():
+    runs = [seed_of("a", 0, 0.4), seed_of("a", 1, 0.8), seed_of("b", 1, 0.7), seed_of("b", 0, 0.7)]
+    assert best(runs) is runs[3]
+    assert best([*runs, {**COLLAPSED, **seed_of("c", 0, 0.9), "metrics": COLLAPSED["metrics"]}]) is runs[3]
+    assert best([{**COLLAPSED, "digest": "c", "seed": 0}])["digest"] == "c"
+    assert best([{"status": "failed"}]) is None
+
+
+def test_without_labels_the_best_run_is_of_the_model_whose_seeds_agree():
+    runs = [{**record([10] * 10), "digest": digest, "seed": seed} for digest in "ab" for seed in (1, 0)]
+    agreement = {("a", seed, "all"): 0.2 for seed in (0, 1)} | {("b", seed, "all"): 0.6 for seed in (0, 1)}
+    assert best(runs, agreement) is runs[3]
+    assert best(runs) is runs[1]
+
+
+def seed_of(digest, seed, accuracy):
+    metrics = {"all": {"default": {"cluster_sizes": [10] * 10, "accuracy": accuracy}}}
+    return {"status": "ok", "metrics": metrics, "digest": digest, "seed": seed}

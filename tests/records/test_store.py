@@ -54,6 +54,14 @@ def test_what_is_no_record_is_named(tmp_path, text, message):
         read_record(tmp_path)
 
 
+def test_a_file_where_a_folder_belongs_is_named(tmp_path):
+    (tmp_path / "wine.csv").touch()
+    for folder in (tmp_path / "wine.csv", tmp_path / "wine.csv" / "runs"):
+        for use in (read_record, lambda path: write_record(path, RECORD)):
+            with pytest.raises(UserError, match=r"wine.csv is a file, expected a folder"):
+                use(folder)
+
+
 def test_all_records_in_order_of_their_paths(tmp_path):
     for seed in (1, 0):
         write_record(tmp_path / "runs" / "d" / "m" / "abc" / f"seed-{seed}", {**RECORD, "seed": seed})

@@ -14,11 +14,13 @@ from benchmark.running.plan import Request, plan
 from tests.conftest import ROOT
 from tests.helpers import record
 
+RESULTS = Path("results")
+
 
 def test_settings_made_by_hand_are_part_of_the_command():
     overrides = {"hidden": [5, 6], "decode": True}
     assert (
-        run_command("mnist", "neutral", "quick", [record("m", seed=4, overrides=overrides)])
+        run_command("mnist", "neutral", "quick", [record("m", seed=4, overrides=overrides)], RESULTS)
         == "make bench DATASET=mnist MODELS=m SEEDS=5 BUDGET=quick ARGS='--set m.hidden=5,6 --set"
         " m.decode=true'"
     )
@@ -28,7 +30,7 @@ def test_what_the_runs_were_made_on_is_part_of_the_command():
     cpu, cuda = record("m", digest="cpu"), record("m", digest="cuda")
     cpu["key"] |= {"device": "cpu", "threads": 4}
     cuda["key"] |= {"device": "cuda", "threads": 4}
-    assert run_command("mnist", "neutral", "quick", [cpu, cuda]).splitlines() == [
+    assert run_command("mnist", "neutral", "quick", [cpu, cuda], RESULTS).splitlines() == [
         "make bench DATASET=mnist MODELS=m SEEDS=1 BUDGET=quick DEVICE=cpu ARGS='--threads 4'",
         "make bench DATASET=mnist MODELS=m SEEDS=1 BUDGET=quick DEVICE=cuda",
     ]
@@ -37,11 +39,11 @@ def test_what_the_runs_were_made_on_is_part_of_the_command():
 def test_own_files_and_plugins_are_part_of_the_command():
     asked = {"dataset": "/my data/own.npz", "plugins": ["/a/m.py", "/b/d e.py"], "standardise": False}
     found = run_command(
-        "own-123abc", "neutral", "quick", [record("m", config={"n_clusters": 7}, asked=asked)]
+        "own-123abc", "neutral", "quick", [record("m", config={"n_clusters": 7}, asked=asked)], Path("r 2")
     )
     assert found == (
         "make bench DATASET='/my data/own.npz' MODELS=m SEEDS=1 BUDGET=quick CLUSTERS=7 PLUGIN=/a/m.py"
-        """ ARGS='--plugin '"'"'/b/d e.py'"'"' --no-standardise'"""
+        """ ARGS='--plugin '"'"'/b/d e.py'"'"' --no-standardise' RESULTS='r 2'"""
     )
 
 
@@ -60,7 +62,7 @@ def test_the_command_of_an_own_file_with_a_plugin_plans_the_same_runs(tmp_path, 
     )
     planned = plan(request).runs
     records = [run.record("ok", metrics={}) for run in planned]
-    command = run_command(planned[0].key["dataset"], "neutral", "smoke", records)
+    command = run_command(planned[0].key["dataset"], "neutral", "smoke", records, RESULTS)
     made = subprocess.run(
         [*shlex.split(command), "-n", "-o", ".venv/.installed", f"RESULTS={tmp_path}"],
         cwd=ROOT,

@@ -1,5 +1,7 @@
 """A copy of a results folder for a repository: all records, and little else."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,7 +64,7 @@ def test_own_data_and_plugins_keep_their_names_not_their_folders(tmp_path):
     export(tmp_path / "results", tmp_path / "copy")
     ((_, copied),) = all_records(tmp_path / "copy")
     assert copied["asked"] == {"dataset": "cells.npz", "plugins": ["m.py"], "standardise": True}
-    command = run_command("cells-123abc", "neutral", "quick", [copied])
+    command = run_command("cells-123abc", "neutral", "quick", [copied], Path("results"))
     assert command.startswith("make bench DATASET=cells.npz MODELS=vade SEEDS=1 BUDGET=quick CLUSTERS=")
 
 
@@ -73,6 +75,16 @@ def test_a_picture_of_few_colours_stays_as_large_as_it_was(tmp_path):
     export(tmp_path / "results", tmp_path / "copy")
     with Image.open(tmp_path / "copy/runs/digits/vade/abc/seed-0/samples.png") as image:
         assert np.array_equal(np.asarray(image.convert("RGB")), pixels)
+
+
+def test_a_results_folder_is_not_copied_onto_itself(tmp_path):
+    results, merged = tmp_path / "results", tmp_path / "results/merged/theirs"
+    folders = [write(results, seed=0), write(merged, seed=1)]
+    (tmp_path / "link").symlink_to(results)
+    for target in (results, tmp_path / "link", results / ".." / "results", merged):
+        with pytest.raises(UserError, match="holds the runs that are to be copied"):
+            export(results, target)
+    assert all("0.123456" in (folder / "learning.csv").read_text() for folder in folders)
 
 
 def test_a_folder_without_records_is_named(tmp_path):

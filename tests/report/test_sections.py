@@ -34,3 +34,10 @@ def test_a_section_leads_to_the_records_that_count(tmp_path):
     )
     assert (found.id, found.title) == ("mnist-neutral-paper", "MNIST, neutral protocol, paper budget")
     assert found.tables[0].rows[0][0].link == "#record-newer"
+
+
+def test_a_section_has_the_table_and_the_figure_of_a_range_of_clusters(tmp_path):
+    runs = [(tmp_path, record(seed=s, config={"n_clusters": k})) for k in (2, 3, 4) for s in (0, 1, 2)]
+    found = section(Album(tmp_path), ("mnist", "neutral", "paper"), "MNIST", runs)
+    assert [table.title for table in found.tables][:2] == ["Results", "How many clusters?"]
+    assert found.figures[0].alt == "stability over K on MNIST, neutral protocol, paper budget"

@@ -13,7 +13,7 @@ from tests.helpers import record
 def points(stabilities, error=0.001, silhouettes=None, first=4):
     silhouettes = silhouettes or [0.1] * len(stabilities)
     return [
-        Point(first + i, 5, s, error, silhouette, 0.0, 0.0)
+        Point(first + i, 5, 5, s, error, silhouette, 0.0, 0.0)
         for i, (s, silhouette) in enumerate(zip(stabilities, silhouettes, strict=True))
     ]
 
@@ -100,3 +100,9 @@ def test_a_table_needs_three_numbers_and_takes_what_the_runs_left(tmp_path):
         ".pdf",
     }
     assert cluster_number_tables(runs[:6]) == []
+
+
+def test_bare_records_say_nothing_of_stability(tmp_path):
+    runs = [(tmp_path, record(seed=s, config={"n_clusters": k})) for k in (2, 3, 4) for s in (0, 1, 2)]
+    (table,) = cluster_number_tables(runs)
+    assert "assignments.csv of its runs" in table.notes[0]

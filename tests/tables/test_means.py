@@ -163,13 +163,20 @@ def test_without_labels_models_are_sorted_by_the_agreement_of_their_seeds():
     assert "sorted by agreement" in table.markdown()
 
 
-def test_a_single_seed_each_is_sorted_by_the_information_of_its_clusters():
+def test_a_single_seed_each_is_sorted_by_name_since_nothing_else_compares_models():
     runs = [record(m, labels=False) for m in "abc"]
     for r, value in zip(runs, (1.0, 2.0, 1.5), strict=True):
         for metrics in r["metrics"].values():
             metrics["default"]["mutual_information"] = value
     (table,) = build(runs)
-    assert table.shown["model"].unique().tolist() == ["b", "c", "a"]
+    assert table.shown["model"].unique().tolist() == ["a", "b", "c"]
+    assert any(note.startswith("sorted by name") for note in table.notes)
+
+
+def test_where_no_run_ended_well_nothing_is_said_of_how_to_read_it():
+    (table,) = build([record(status="failed")])
+    assert not [note for note in table.notes if "sorted" in note or "test split" in note or "ACC" in note]
+    assert "a, seed 0: failed, it broke" in table.notes
 
 
 def test_a_consensus_stands_below_its_seeds():
