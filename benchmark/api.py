@@ -58,9 +58,8 @@ class DataSpec:
     Attributes:
         name: the data set's name, e.g. "mnist".
         shape: of one point: (C, H, W) for an image, (D,) for a vector.
-        value_range: (low, high) that every value lies in and that samples must respect; None for unbounded
-        vectors.
-            Images are always in (0.0, 1.0).
+        value_range: (0.0, 1.0) where every value lies there, which samples must respect; None for unbounded
+            vectors. Images are always in (0.0, 1.0).
         n: number of training points.
     """
 
@@ -256,8 +255,19 @@ class ClusteringModel(nn.Module, ABC):
 
     @torch.no_grad()
     def map_batches(self, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 1000) -> Tensor:
-        """`function` of all stored points `x`, computed in float batches without gradients."""
-        return torch.cat([function(as_float(part)) for part in x.split(batch_size)])
+        """`function` of all stored points `x`, computed in float batches without gradients.
+
+        Raises:
+            UserError: it did not give a row for every point.
+        """
+        results = []
+        for part in x.split(batch_size):
+            result = function(as_float(part))
+            if len(result) != len(part):
+                name, shape = getattr(function, "__name__", "a function"), tuple(result.shape)
+                raise UserError(f"{name} of {self.name} gave the shape {shape} for {len(part)} points")
+            results.append(result)
+        return torch.cat(results)
 
     def training_state(self) -> dict[str, Any]:
         """State of the optimisers, schedulers and scalers found among the attributes, by attribute name, and
@@ -308,7 +318,7 @@ class Dataset(ABC):
         splits: "train" first, which models are trained on, and "test" or "validation"; a data set without a
             split has the single part "all", which is trained on and evaluated.
         shape: of one point, (C, H, W) or (D,).
-        value_range: (low, high), or None for unbounded vectors; (0.0, 1.0) for images.
+        value_range: (0.0, 1.0) for images, and for vectors in it; None for all other vectors.
         n_classes: number of classes, None where labels are absent.
         class_names: of classes 0, 1, ..., where they have names; go into every record.
         preprocessing: what was done to the values of the files, and who does it so; goes into every record.

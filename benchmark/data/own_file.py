@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.api import Dataset
 from benchmark.data.folder import array_digest
-from benchmark.data.labels import n_classes
+from benchmark.data.labels import labelled
 from benchmark.data.own_kinds import read_own
 from benchmark.data.own_points import Points
 from benchmark.data.ranges import check_bytes, check_within
@@ -83,7 +83,8 @@ class OwnDataset(Dataset):
         train = points.train or len(points.x)
         self.splits = ("all",) if points.train is None else ("train", "test")
         self._places = dict(zip(self.splits, (slice(train), slice(train, None)), strict=False))
-        self._y, self._names = points.y, points.names
+        y = points.y
+        self._y, self._names = y, points.names
         self.standardisation: Standardisation | None = None
         if points.x.ndim > 2:
             self._x, self.value_range = as_images(points.x, str(path)), (0.0, 1.0)
@@ -93,7 +94,8 @@ class OwnDataset(Dataset):
         else:
             self._x, self.value_range = self._as_vectors(points.x, train, reading.standardise), None
         self.shape = self._x.shape[1:]
-        self.n_classes = None if self._y is None else n_classes(self._y)
+        self.class_names = () if y is None else np.unique(y[labelled(y)]).astype(str).tolist()
+        self.n_classes = len(self.class_names) or None
         content = self._content()[:6]  # several files may have one name
         self.name = f"{name_of(path)}-{content}"
         self.title = f"{path.name} ({content})"

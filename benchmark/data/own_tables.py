@@ -18,6 +18,10 @@ HEADING = (
     "the first line of {}, the numbers from 0 to {}, is read as a heading, as pandas writes it; if it is a"
     " point, put a line of names above it"
 )
+NUMBERED = (
+    "column {0} of {1} rises by one from row to row; if it only numbers the points, --names {0} keeps it out"
+    " of the clustering"
+)
 
 
 def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
@@ -31,7 +35,7 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
         UserError: a column that was asked for is not there, holds text, or has no value somewhere.
     """
     refuse(reading, path, "a table", "--size", "--colour")
-    frame, names, caveat = _csv(path) if path.suffix.lower() == ".csv" else (*_parquet(path), None)
+    frame, names, heading = _csv(path) if path.suffix.lower() == ".csv" else (*_parquet(path), None)
     if frame.empty:
         raise UserError(f"{path} has {len(frame)} rows and {len(frame.columns)} columns of values")
     if reading.names is not None and not (columns and reading.names not in frame):
@@ -45,9 +49,12 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
         raise UserError(f"{path} has no {_named(missing)}, which the run was trained on")
     frame = frame[list(columns)] if columns else frame
     if text := [column for column in frame if not is_numeric_dtype(frame[column])]:
+        for column in text:
+            _check_cells(frame[column], path)
         raise UserError(
-            f"{path}: {_named(text)} hold no numbers; --labels COLUMN says which one has the labels, --names"
-            " COLUMN which one names the points, and any other must be left out of the file"
+            f"{path}: {_named(text)} hold{'s' * (len(text) == 1)} no numbers; --labels COLUMN says which one"
+            " has the labels, --names COLUMN which one names the points, and any other must be left out of"
+            " the file"
         )
     x = frame.to_numpy(np.float64, na_value=np.nan)
     if (gaps := np.isnan(x)).any():
@@ -56,12 +63,14 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
             f"{path} has {int(gaps.sum())} missing values, in {_named(found)}; fill or remove them"
         )
     check_numbers(x, f"{path}: the table")
-    return Points(x, y, names, columns=tuple(frame), caveat=caveat)
+    numbered = frame.columns[(np.diff(x, axis=0) == 1).all(axis=0)]
+    notes = [heading, *(NUMBERED.format(column, path.name) for column in numbered)]
+    return Points(x, y, names, columns=tuple(frame), caveat="; ".join(filter(None, notes)) or None)
 
 
 def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
-    """The table; the names of its rows: those of a first column without a heading, as pandas writes them; and
-    a caveat.
+    """The table, its index the rows as they are counted in the file; the names of its rows: those of a first
+    column without a heading, as pandas writes them; and a caveat.
 
     A first line of numbers only is a point, and the columns are called 0, 1, ... then; but these very numbers
     are the heading that pandas writes for columns without names.
@@ -69,7 +78,7 @@ def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             line = file.readline()
-            separator = max(SEPARATORS, key=line.count)
+            separator = _separator(line)
             first = next(csv.reader([line], delimiter=separator), [])
         counted = len(first) > 1 and first == [str(i) for i in range(len(first))]
         header = None if first and not counted and all(map(_is_number, first)) else 0
@@ -77,13 +86,15 @@ def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
     except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors
         raise UserError(f"{path} can't be read as CSV: {str(error).strip()}") from error
     frame.columns = frame.columns.astype(str)
+    first_row = 1 if header is None else 2
+    frame = frame.set_axis(range(first_row, first_row + len(frame)))
     if header == 0 and first and not first[0].strip() and len(frame.columns) > 1:
         return frame, tuple(frame.pop(frame.columns[0]).astype(str)), None
     return frame, None, HEADING.format(path.name, len(first) - 1) if counted else None
 
 
 def _parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
-    """The table, and the names of its rows where it has others than their numbers."""
+    """The table, its index the rows from 1 on, and their names where they have others than numbers."""
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except ImportError as error:
@@ -94,8 +105,8 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
     except Exception as error:  # a damaged file raises whatever its bytes happen to mean
         raise UserError(f"{path} can't be read as Parquet: {error}") from error
     frame.columns = frame.columns.astype(str)
-    numbered = isinstance(frame.index, pd.RangeIndex)
-    return frame.reset_index(drop=True), None if numbered else tuple(frame.index.astype(str))
+    names = None if isinstance(frame.index, pd.RangeIndex) else tuple(frame.index.astype(str))
+    return frame.set_axis(range(1, len(frame) + 1)), names
 
 
 def _take(frame: pd.DataFrame, column: str, path: Path) -> pd.Series:
@@ -109,10 +120,38 @@ def _text(column: pd.Series) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").astype(str).to_numpy(dtype=str)
 
 
+def _check_cells(column: pd.Series, path: Path) -> None:
+    """Raise where most cells are numbers: the others are slips then, and the column is no text."""
+    cells = column.dropna().astype(str)
+    is_number, has_comma = cells.map(_is_number), cells.map(_with_comma)
+    odd = cells[~is_number]
+    if odd.empty or (is_number | has_comma).mean() <= 0.5:
+        return
+    given = f"{path}: column {column.name} has {odd.iloc[0]!r} in row {odd.index[0]}"
+    if has_comma[odd.index[0]]:
+        raise UserError(f"{given}, expected numbers with a decimal point; replace the decimal commas")
+    raise UserError(
+        f"{given}, expected a number; write one or remove the row (--labels and --names say which columns may"
+        " hold text)"
+    )
+
+
 def _named(columns: Sequence[object]) -> str:
     """ "column a", "columns a, b and 7 more"."""
     more = f" and {len(columns) - SHOWN} more" if len(columns) > SHOWN else ""
     return f"column{'s' * (len(columns) > 1)} {', '.join(map(str, columns[:SHOWN]))}{more}"
+
+
+def _separator(line: str) -> str:
+    """The one that a line has most of; a semicolon between numbers with decimal commas."""
+    if ";" in line and all(_is_number(cell.replace(",", ".")) for cell in line.split(";")):
+        return ";"
+    return max(SEPARATORS, key=line.count)
+
+
+def _with_comma(text: str) -> bool:
+    """Whether it is a number but for a decimal comma."""
+    return "," in text and _is_number(text.replace(",", "."))
 
 
 def _is_number(text: str) -> bool:

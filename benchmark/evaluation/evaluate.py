@@ -2,14 +2,15 @@
 classifier of FID.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmark.api import ClusteringModel, Dataset, in_full_precision
-from benchmark.evaluation.distribution import check_distribution
+from benchmark.api import ClusteringModel, Dataset
+from benchmark.evaluation.distribution import assigned
 from benchmark.evaluation.metrics import Clustering, measure
 from benchmark.seeding import derive, start
 
@@ -38,18 +39,8 @@ def evaluate(
     for split in splits or dataset.splits:
         x, y = dataset.x(split), dataset.y(split)
         metrics[split] = {}
-        for rule, assign in list(model.assignments().items())[: 1 if first_rule else None]:
-            log_q = _in_full_precision(assign(torch.from_numpy(x).to(model.device))).cpu().numpy()
-            check_distribution(log_q, len(x), rule)
+        rules = assigned(model, torch.from_numpy(x).to(model.device))
+        for rule, log_q in itertools.islice(rules, 1 if first_rule else None):
             first.setdefault(split, log_q)
             metrics[split][rule] = measure(Clustering(log_q, x, y, derive(seed, "eval", 1)))
     return metrics, first
-
-
-def _in_full_precision(log_q: torch.Tensor) -> torch.Tensor:
-    """Rows that half precision has rounded are normalised again; what is no distribution stays none."""
-    values = in_full_precision(log_q)
-    if values.dtype == log_q.dtype or log_q.ndim != 2:
-        return values
-    excess = values.logsumexp(dim=1, keepdim=True)
-    return torch.where(excess.abs() < 0.1, values - excess, values)

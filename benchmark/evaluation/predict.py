@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.api import in_full_precision
-from benchmark.data.own_kinds import read_own
+from benchmark.data.own_kinds import TABLES, read_own
 from benchmark.errors import Unsupported, UserError, explained
 from benchmark.evaluation.distribution import check_distribution
 from benchmark.reading import Reading
@@ -63,6 +63,11 @@ def predict(run: SavedRun, path: Path) -> Prediction:
 def _reading(run: SavedRun, path: Path) -> Reading:
     """How new points are read: as the run's reading says of data of their kind, but without labels."""
     if not path.is_dir():
-        return Reading(names=run.run.reading.names if run.record["data"].get("columns") else None)
+        return Reading(names=run.run.reading.names if path.suffix.lower() in TABLES else None)
     shape = run.spec().shape
-    return Reading(size=run.run.reading.size, colour="grey" if shape[0] == 1 else "rgb")
+    if len(shape) != 3:
+        raise UserError(
+            f"{path} is a folder, expected a file: the run was trained on vectors of shape {shape}"
+        )
+    channels, height, width = shape
+    return Reading(size=height if height == width else None, colour="grey" if channels == 1 else "rgb")

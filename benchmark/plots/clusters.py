@@ -1,6 +1,6 @@
 """Clusters: where they lie, what they hold, which classes they meet, and how many there may be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -13,45 +13,62 @@ from benchmark.plots.style import STYLE
 
 CLASSES_IN_TEXT = 30  # of a confusion matrix; one with more classes or clusters is an image without numbers
 MEANS_WRITTEN = 20  # features up to which a cluster's mean is also written in numbers
+NAME_LENGTH = 24  # characters of a feature's name that are shown
 NUMBER: Any = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
 
 
-def cluster_means(x: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Figure:
+def cluster_means(
+    x: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    columns: Sequence[str] = (),
+    units: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> Figure:
     """Mean of every cluster's vectors (N, D): as colours in standard deviations from the mean of all points,
     and for few features as numbers in the data's own units. Empty clusters are left white.
+
+    Args:
+        names: of the K clusters.
+        columns: names of the D features, if they have any.
+        units: vectors like `x` to the data's own units, column by column and affine.
     """
     means = np.full((len(names), x.shape[1]), np.nan)
     for k in np.unique(labels):
-        means[k] = x[labels == k].mean(axis=0)
+        means[k] = x[labels == k].mean(axis=0, dtype=np.float64)
     spread = x.std(axis=0)
     shown = (means - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
     written = x.shape[1] <= MEANS_WRITTEN
-    digits = 1 - np.floor(np.log10(np.where(spread > 0, spread, 1))).astype(
-        int
-    )  # what the spread makes sense of
+    short = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…" for name in columns]
+    known = short if written else []
+    below = 0.065 * max(map(len, known), default=0)  # inches
     with mpl.rc_context(STYLE):
-        size = (1.8 + (0.42 * x.shape[1] if written else 6), 0.9 + 0.24 * len(names))
+        size = (1.8 + (0.42 * x.shape[1] if written else 6), 0.9 + 0.24 * len(names) + below)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         picture = axes.imshow(shown, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="none")
-        for (k, j), value in np.ndenumerate(means):
-            if written and np.isfinite(value):
-                color = "white" if abs(shown[k, j]) > 1.3 else "black"
-                axes.text(
-                    j,
-                    k,
-                    f"{np.round(value, digits[j]):.3g}",
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                    color=color,
-                )
-        axes.set(xlabel="feature", ylabel="cluster: points", title="mean of every cluster")
+        axes.set(ylabel="cluster: points", title="mean of every cluster", xlabel="" if known else "feature")
         axes.set_yticks(range(len(names)), names)
         if written:
-            axes.set_xticks(range(x.shape[1]))
+            for j, texts in enumerate(map(_numbers, units(means).T)):
+                for k, text in enumerate(texts):
+                    color = "white" if abs(shown[k, j]) > 1.3 else "black"
+                    axes.text(j, k, text, ha="center", va="center", fontsize=6, color=color)
+            ticks = known or [str(j) for j in range(x.shape[1])]
+            axes.set_xticks(range(x.shape[1]), ticks, rotation=90 if known else 0, parse_math=False)
         figure.colorbar(picture, label="SD from the mean", extend="both")
     return figure
+
+
+def _numbers(values: np.ndarray) -> list[str]:
+    """Texts of one feature's means (K,), "" for NaN. All end at the same place: the largest has three digits,
+    or more where it takes more to tell them apart, or to reach the ones.
+    """
+    largest, apart = np.nanmax(np.abs(values)), np.nanmax(values) - np.nanmin(values)
+    digits = 3 + int(np.clip(np.log10(largest / apart) - 1, 0, 3)) if apart > 0 else 3
+    decimals = max(0, digits - 1 - (int(np.floor(np.log10(largest))) if largest > 0 else 0))
+    form = f".{decimals}f" if largest == 0 or 1e-3 <= largest < 1e6 else f".{digits - 1}e"
+    rounded = np.round(values, decimals) + 0.0  # -0 becomes 0
+    return ["" if np.isnan(value) else f"{value:{form}}" for value in rounded]
 
 
 def cluster_map(z: np.ndarray, labels: np.ndarray, space: str) -> Figure:

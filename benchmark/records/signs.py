@@ -1,5 +1,5 @@
-"""Signs of a collapsed run in words, from its record: it ended well, but its clustering is not one to use. And
-the best of several runs. No torch.
+"""Signs of a collapsed run in words, from its record: it ended well, but its clustering is not one to use.
+And the best of several runs. No torch.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """What each cluster is: its size, its most and least typical points, and where it lies in the embedding."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from benchmark import plots
 from benchmark.api import ClusteringModel, as_float, in_full_precision
+from benchmark.data.own_file import Standardisation
 
 MOST, LEAST, SAMPLES = 8, 4, 4  # images of a cluster in its row of the sheet
 MAP_POINTS = 2000
@@ -37,16 +39,34 @@ class Cluster:
         return f"{self.size} ({100 * self.share:.1f} %)" if self.size else "empty"
 
 
-def write(folder: Path, model: ClusteringModel, x: Tensor, log_q: np.ndarray) -> None:
+def write(
+    folder: Path,
+    model: ClusteringModel,
+    x: Tensor,
+    log_q: np.ndarray,
+    names: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    standardisation: Standardisation | None = None,
+) -> None:
     """Write clusters.csv, clusters.png and embedding.png, the last two also as PDF.
 
     Args:
         x: all stored training points, on the model's device.
         log_q: (N, K) of these points.
+        names: (N,) of these points, where they have names.
+        columns: (D,) of vectors, where these have names.
+        standardisation: by which vectors were standardised.
     """
     clusters = describe(model, x, log_q)
-    _table(folder / "clusters.csv", clusters)
-    plots.save(_sheet(model, x, log_q, clusters), folder, "clusters")
+    _table(folder / "clusters.csv", clusters, names)
+    labels = [f"{k}: {cluster.name}" for k, cluster in enumerate(clusters)]
+    if model.data.kind == "vector":
+        units = standardisation.inverse if standardisation else np.asarray
+        points = as_float(x).cpu().numpy()
+        figure = plots.cluster_means(points, log_q.argmax(axis=1), labels, columns, units)
+    else:
+        figure = _sheet(model, x, log_q, clusters, labels)
+    plots.save(figure, folder, "clusters")
     chosen = torch.linspace(0, len(x) - 1, min(len(x), MAP_POINTS)).long()
     z = embedded(model, x[chosen.to(x.device)])
     if np.isfinite(z).all():
@@ -87,17 +107,23 @@ def is_hard(log_q: np.ndarray) -> bool:
     return bool(np.isneginf(log_q).sum() == log_q.shape[0] * (log_q.shape[1] - 1))
 
 
-def _table(path: Path, clusters: list[Cluster]) -> None:
-    """Size, share, mean probability, and the most and least certain points, by index in the data."""
+def _table(path: Path, clusters: list[Cluster], names: Sequence[str]) -> None:
+    """Size, share, mean probability, and the most and least certain points, by index in the data and by name
+    where they have one.
+    """
+    columns = ["cluster", "size", "share", "mean_probability", "most_certain", "least_certain"]
+    if names:
+        columns += ["most_certain_names", "least_certain_names"]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["cluster", "size", "share", "mean_probability", "most_certain", "least_certain"])
+        writer.writerow(columns)
         for k, cluster in enumerate(clusters):
             ends = _most(cluster), _least(cluster)
             writer.writerow(
                 [k, cluster.size, f"{cluster.share:.6g}"]
                 + [f"{cluster.probability:.6g}" if cluster.size else ""]
                 + [" ".join(map(str, indices)) for indices in ends]
+                + ["; ".join(names[i] for i in indices) for indices in ends if names]
             )
 
 
@@ -111,12 +137,10 @@ def _least(cluster: Cluster) -> np.ndarray:
 
 
 @torch.no_grad()
-def _sheet(model: ClusteringModel, x: Tensor, log_q: np.ndarray, clusters: list[Cluster]) -> Figure:
-    """Real images of every cluster beside samples of it; of vectors the clusters' means."""
-    names = [f"{k}: {cluster.name}" for k, cluster in enumerate(clusters)]
-    if model.data.kind == "vector":
-        points, labels = as_float(x).cpu().numpy(), log_q.argmax(axis=1)
-        return plots.cluster_means(points, labels, names)
+def _sheet(
+    model: ClusteringModel, x: Tensor, log_q: np.ndarray, clusters: list[Cluster], labels: list[str]
+) -> Figure:
+    """Real images of every cluster, in a row with its label, beside samples of it."""
 
     def images(indices: np.ndarray) -> np.ndarray:
         return as_float(x[torch.from_numpy(indices).to(x.device)]).cpu().numpy()
@@ -130,4 +154,4 @@ def _sheet(model: ClusteringModel, x: Tensor, log_q: np.ndarray, clusters: list[
     if "sample" in model.abilities() and len(clusters) == model.n_clusters:
         samples = [in_full_precision(model.sample(SAMPLES, cluster=k)) for k in range(len(clusters))]
         blocks["samples"] = [part.cpu().numpy() for part in samples]
-    return plots.cluster_sheet(blocks, names)
+    return plots.cluster_sheet(blocks, labels)

@@ -8,7 +8,7 @@ again: the ratio of what is found to what the records say is the pace, which cor
 import contextlib
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
@@ -50,10 +50,12 @@ class Forecast:
     Attributes:
         costs: {digest: cost} of the runs of which it is known.
         pace: seconds here for each second in the records; None where it was not measured.
+        failures: {digest: why such a run will fail}, as its rehearsal did.
     """
 
     costs: Mapping[str, Cost]
     pace: float | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self, runs: Iterable[Run]) -> dict[Run, float]:
         """Seconds of each run; of those that are not known as many as the others have on average."""
@@ -63,7 +65,7 @@ class Forecast:
     def summary(self, runs: Sequence[Run], jobs: int) -> str:
         """One line for the user, of runs that are made `jobs` at a time."""
         known = [(run, self.costs[run.digest]) for run in runs if run.digest in self.costs]
-        unknown = sorted({run.key["model"] for run in runs if run.digest not in self.costs})
+        unknown = sorted({self._unknown(run) for run in runs if run.digest not in self.costs})
         if not known:
             return f"expected: not known for {', '.join(unknown)}"
         cores = sum(run.threads for run in runs[:jobs]) if runs[0].device == "cpu" else 1
@@ -77,6 +79,10 @@ class Forecast:
         ]
         text = f"expected: {duration(wall)} if nothing else runs here, {memory:.1f} GB of memory"
         return text + (f" ({'; '.join(notes)})" if notes else "")
+
+    def _unknown(self, run: Run) -> str:
+        why = self.failures.get(run.digest)
+        return run.key["model"] + (f" ({why})" if why else "")
 
 
 def forecast(runs: Sequence[Run], results: Path, jobs: int) -> Forecast:
@@ -95,13 +101,15 @@ def forecast(runs: Sequence[Run], results: Path, jobs: int) -> Forecast:
     large = sum(shares.values()) > CALIBRATED_FROM
     again = heapq.nlargest(CALIBRATED_BY, shares, key=shares.__getitem__) if large else []
     new = [digest for digest, run in first.items() if digest not in costs and run.key["budget"] != "smoke"]
-    timed = rehearsal.rehearse([first[digest] for digest in (*new, *again)], jobs)
+    said = rehearsal.rehearse([first[digest] for digest in (*new, *again)], jobs)
+    timed = {digest: found for digest, found in said.items() if not isinstance(found, str)}
+    failures = {digest: why for digest, why in said.items() if isinstance(why, str)}
     pace = _pace([(timed[d].stages, first[d], records[d]) for d in again if d in timed])
     costs = {digest: replace(cost, seconds=cost.seconds * (pace or 1.0)) for digest, cost in costs.items()}
     for digest in new:
         if digest in timed:
             costs[digest] = Cost(timed[digest].seconds, timed[digest].memory, recorded=False)
-    return Forecast(costs, pace)
+    return Forecast(costs, pace, failures)
 
 
 def _equal_runs(run: Run, results: Path) -> list[Record]:

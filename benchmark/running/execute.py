@@ -1,11 +1,12 @@
 """Makes one run in this process, from its data to its record."""
 
+import contextlib
 import math
 import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def _train_and_evaluate(
     dataset, divided = opened.dataset, opened.divided
     if opened.digest != run.key["data"]:
         raise UserError(
-            f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]})"
+            f"data set {dataset.name} changed since the run was planned (digest {opened.digest[:12]}), or"
+            " gives other values each time it is read: seed its randomness"
         )
     model_class = registry.model(run.key["model"])
     if source_digest(model_class.__module__) != run.key["source"]:
@@ -102,25 +104,30 @@ def _train_and_evaluate(
         snapshots,
     )
     model = trainer.model
+    torch.save(model.state_dict(), folder / "model.pt")  # first, whatever fails below
 
     clock, cpu_clock = time.monotonic(), time.process_time()
     report("evaluate", 0, 0, 1, 1, {})
     metrics, log_q = evaluate(model, divided, run.seed)
-    diagnostics = diagnose(model, x, run.seed)
+    errors: dict[str, str] = {}
+    diagnostics: dict[str, Any] = {}
+    with _told(errors, "diagnostics_error"):
+        diagnostics = diagnose(model, x, run.seed)
     seconds = {**trainer.seconds, "evaluate": time.monotonic() - clock}
     cpu_seconds = {**trainer.cpu_seconds, "evaluate": time.process_time() - cpu_clock}
-    torch.save(model.state_dict(), folder / "model.pt")
     about: dict[str, Any] = {
         "title": dataset.title,
         "preprocessing": dataset.preprocessing,
         "caveat": dataset.caveat(),
         "points_of": dataset.points_of,
     }
-    if isinstance(dataset, OwnDataset):
-        if dataset.standardisation is not None:
-            dataset.standardisation.save(folder / STANDARDISATION)
-        if dataset.columns:
-            about["columns"] = dataset.columns
+    columns, standardisation = (
+        (dataset.columns, dataset.standardisation) if isinstance(dataset, OwnDataset) else ((), None)
+    )
+    if standardisation is not None:
+        standardisation.save(folder / STANDARDISATION)
+    if columns:
+        about["columns"] = columns
     fid = measure_run(
         model,
         dataset,
@@ -132,16 +139,12 @@ def _train_and_evaluate(
         train=run.key["budget"] != "smoke",
     )
     names = {split: found for split in divided.splits if (found := divided.names(split)) is not None}
-    missing: dict[str, str] = {}
-    try:
-        outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names)
+    with _told(errors, "outputs_error"):
+        outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names, columns, standardisation)
         if snapshots is not None:
             snapshots.measure(lambda: model_class(opened.spec, values).to(x.device), x, divided, run.seed)
-    except Exception as error:  # hours of training are not lost by a picture
-        traceback.print_exc()
-        missing["outputs_error"] = f"{type(error).__name__}: {error}"
     return {
-        **missing,
+        **errors,
         "data": about,
         "metrics": metrics,
         "modes": trainer.modes,
@@ -183,6 +186,18 @@ def train(
     trainer = Trainer(model, x, seed, checkpoint, report, stop, graph, snapshots)
     trainer.run()
     return trainer
+
+
+@contextlib.contextmanager
+def _told(errors: dict[str, str], name: str) -> Iterator[None]:
+    """An error goes into the record under a name, and the run goes on: hours of training are not lost by a
+    picture.
+    """
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        errors[name] = f"{type(error).__name__}: {error}"
 
 
 def _mode(run: Run, modes: dict[str, str]) -> dict[str, str]:

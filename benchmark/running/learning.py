@@ -66,9 +66,10 @@ class Snapshots:
         for path in sorted(self.folder.glob("*.pt")):
             state = torch.load(path, map_location=x.device, weights_only=True)
             model = build()
+            plan = list(model.stages(x))  # before the state is loaded, as in training
             model.load_state_dict(state["model"])
             model.eval()
-            for item in list(model.stages(x))[state["index"] + 1 :]:
+            for item in plan[state["index"] + 1 :]:
                 if isinstance(item, Action):
                     item.run()
             metrics, _ = evaluate(model, dataset, seed, splits=[split], first_rule=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark import plots
 from benchmark.api import ClusteringModel, as_float, in_full_precision
+from benchmark.data.own_file import Standardisation
 from benchmark.running import clusters
 from benchmark.seeding import start
 
@@ -28,6 +29,8 @@ def write(
     curves: list[dict[str, Any]],
     seed: int,
     names: Mapping[str, Sequence[str]] = NAMELESS,
+    columns: Sequence[str] = (),
+    standardisation: Standardisation | None = None,
 ) -> None:
     """Write all of it.
 
@@ -37,6 +40,7 @@ def write(
             leaves out what shows the clusters.
         curves: rows of the Trainer.
         names: {split: (N,)} of the points, where they have names.
+        columns, standardisation: of vectors, see `clusters.write`.
     """
     _assignments(folder / "assignments.csv", log_q, names)
     _curves(folder / "curves.csv", curves)
@@ -44,7 +48,8 @@ def write(
         _embedding(folder / "embedding.npz", model, x)
     if log_q:
         start(seed, "eval")
-        clusters.write(folder, model, x, next(iter(log_q.values())))
+        split, first = next(iter(log_q.items()))
+        clusters.write(folder, model, x, first, names.get(split, ()), columns, standardisation)
     shares = _shares(next(iter(log_q.values()))) if log_q else []
     _pictures(folder, model, x, shares, curves, seed)
 

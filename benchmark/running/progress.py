@@ -60,6 +60,8 @@ class Progress:
         reason = "" if record["status"] == "ok" else f": {record['error']}"
         if signs := signs_of_collapse(record):
             reason = f"; warning: collapsed, {'; '.join(signs)}"
+        if "diagnostics_error" in record:
+            reason += f"; warning: its diagnostics failed, {record['diagnostics_error']}, see log.txt"
         if "outputs_error" in record:
             reason += f"; warning: files are missing, {record['outputs_error']}, see log.txt"
         state = f"{self._ended} of {len(self._weights)} runs{self._left()}"

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.errors import Diverged, UserError, explained
 from benchmark.records.run import Run
 from benchmark.running import processes
 from benchmark.running.executors.child import settle
@@ -54,10 +55,12 @@ class Rehearsal:
         return sum(self.stages.values()) + self.rest
 
 
-def rehearse(runs: Sequence[Run], jobs: int) -> dict[str, Rehearsal]:
-    """{digest: what such a run will take}, of those that could be timed in time; `jobs` at a time."""
+def rehearse(runs: Sequence[Run], jobs: int) -> dict[str, Rehearsal | str]:
+    """{digest: what such a run will take, or why it will fail}, of those that could be timed in time; `jobs`
+    at a time.
+    """
     end = time.monotonic() + LIMIT
-    queue, found = list(runs), dict[str, Rehearsal]()
+    queue, found = list(runs), dict[str, Rehearsal | str]()
     running: dict[Connection, tuple[Run, int]] = {}  # with the number of its process
     try:
         while running or queue:
@@ -76,7 +79,7 @@ def rehearse(runs: Sequence[Run], jobs: int) -> dict[str, Rehearsal]:
             for ready in ended:
                 assert isinstance(ready, Connection)
                 run, _ = running.pop(ready)
-                with contextlib.suppress(EOFError):  # its model raised an error, or the time was over
+                with contextlib.suppress(EOFError):  # it died, or the time was over
                     found[run.digest] = ready.recv()
     finally:
         for _, pid in running.values():
@@ -86,17 +89,24 @@ def rehearse(runs: Sequence[Run], jobs: int) -> dict[str, Rehearsal]:
 
 
 def serve(run: Run, answer: Connection, environment: Mapping[str, str], limit: float) -> None:
-    """Send what `time_run` says; nothing if it raises, or takes longer than `limit` seconds."""
+    """Send what `time_run` says, or what it raises; nothing if it takes longer than `limit` seconds."""
     settle(Path(os.devnull), environment)
     signal.signal(signal.SIGALRM, _give_up)
     signal.setitimer(signal.ITIMER_REAL, limit)
-    answer.send(time_run(run))
+    try:
+        with explained("it fails"):
+            answer.send(time_run(run))
+    except UserError as error:
+        answer.send(str(error))
 
 
 def time_run(run: Run) -> Rehearsal:
     """Time some steps of every stage, and each action and rule of assignment once, of a model of some of the
     points; what is no step is taken to grow with their number. What patience ends takes more than is said, a
     stage that may end early perhaps less.
+
+    Raises:
+        UserError: what the model assigns is no distribution, which would be seen after the training only.
     """
     # Not above: the parent imports this module, and is to stay small.
     import torch
@@ -104,6 +114,7 @@ def time_run(run: Run) -> Rehearsal:
     from benchmark import config, seeding
     from benchmark.api import Stage
     from benchmark.data.opening import open_dataset
+    from benchmark.evaluation.distribution import assigned
     from benchmark.registry import Registry
     from benchmark.running.execute import peak_memory_mb
 
@@ -139,8 +150,8 @@ def time_run(run: Run) -> Rehearsal:
             model.eval()
             rest += count * _call_seconds(item.run, read) * len(x) / len(few)
     model.eval()
-    rules = model.assignments().values()
-    rest += _call_seconds(lambda: [rule(few).cpu() for rule in rules], read) * sum(points) / len(few)
+    with contextlib.suppress(Diverged):  # of what was hardly trained nothing follows
+        rest += _call_seconds(lambda: list(assigned(model, few)), read) * sum(points) / len(few)
     return Rehearsal(stages, rest, peak_memory_mb(run.device)["process"] + REST_MEMORY)
 
 

@@ -292,7 +292,7 @@ BAD_DATA = {
     "mixed kinds": (lambda at: bad_folder(at, (4, 4), b_csv="1,2"), "data of other kinds besides: b.csv"),
     "mixed colours": (lambda at: bad_folder(at, (4, 4), (4, 4, 3)), "--colour grey or --colour rgb"),
     "two sizes": (lambda at: bad_folder(at, (4, 4), (5, 5)), "--size N makes all N x N"),
-    "text": (lambda at: bad_folder(at, b_csv="a,b\n1,x\n2,y\n") / "b.csv", "column b hold no numbers"),
+    "text": (lambda at: bad_folder(at, b_csv="a,b\n1,x\n2,y\n") / "b.csv", "column b holds no numbers"),
     "few": (lambda at: bad_folder(at, b_csv="1,2\n3,4\n") / "b.csv", "fewer than the 3 clusters"),
     "missing": (lambda at: at / "nowhere", "there is no file or folder"),
 }

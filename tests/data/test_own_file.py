@@ -158,6 +158,15 @@ def test_labels_of_several_forms_are_taken(tmp_path, given, expected):
     assert dataset.n_classes == len(set(expected) - {-1, ""})
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(["b", "", "a"] * 3, ["a", "b"]), ([10, 9, -1] * 3, ["9", "10"]), ([-1, 1, 1] * 3, ["-1", "1"])],
+)
+def test_classes_have_the_names_of_the_labels_in_their_order(tmp_path, given, expected):
+    dataset = OwnDataset(write(tmp_path, X=RNG.normal(size=(9, 3)), y=np.array(given)))
+    assert list(dataset.class_names) == expected
+
+
 @pytest.mark.parametrize("factor", [1e300, 1e-300])
 def test_huge_and_tiny_vectors_are_as_without_the_factor(tmp_path, factor):
     x = RNG.normal(3, 2, size=(50, 4))

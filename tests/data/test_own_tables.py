@@ -60,6 +60,13 @@ def test_the_heading_that_pandas_writes_for_columns_without_names_is_no_point(tm
     ]  # may be a point
 
 
+def test_a_column_that_numbers_the_rows_is_noted(tmp_path):
+    path = write(tmp_path, "id,a,b\n1000,1,1\n1001,2,1\n1002,4,1\n")
+    assert "column id of own.csv rises by one from row to row" in read(path, DEFAULT).caveat
+    assert "column a" not in read(path, DEFAULT).caveat
+    assert read(path, Reading(names="id")).caveat is None
+
+
 def test_columns_of_new_points_are_found_by_their_names(tmp_path):
     found = read(write(tmp_path, "b,more,a\n2,?,1\n4,?,3\n"), Reading(names="name"), ("a", "b"))
     np.testing.assert_array_equal(found.x, [[1, 2], [3, 4]])
@@ -73,6 +80,15 @@ def test_columns_of_new_points_are_found_by_their_names(tmp_path):
         (TABLE, DEFAULT, "columns name, kind hold no numbers; --labels COLUMN"),
         (TABLE, Reading(labels="kinds"), "unknown column 'kinds'; did you mean kind"),
         ("a,b\n1,2\n3,\n5,6\n", DEFAULT, "has 1 missing values, in column b; fill or remove them"),
+        ("a,kind\n1,x\n2,y\n", DEFAULT, "column kind holds no numbers"),
+        (
+            "a,b\n1,2\n?,3\n5,6\n",
+            DEFAULT,
+            r"column a has '\?' in row 3, expected a number; write one or remove",
+        ),
+        ("1,2\n3,4\n5,n/k\n", DEFAULT, "column 1 has 'n/k' in row 3,"),
+        ("a;b\n1,5;2\n1,25;3\n", DEFAULT, "column a has '1,5' in row 2, .*replace the decimal commas"),
+        ("1,5;2,5\n1,5;3,5\n", DEFAULT, "has '1,5' in row 2, .*replace the decimal commas"),
         ("a,b\n1,2\n1,2,3,4\n", DEFAULT, "can't be read as CSV: .*line 3"),
         ("", DEFAULT, "can't be read as CSV: No columns"),
         ("a,b\n", DEFAULT, "has 0 rows and 2 columns"),

@@ -79,6 +79,17 @@ def test_size_and_colour_are_those_of_the_run(images, tmp_path):
     assert predict(run, tmp_path / "new.npy").names == ("0", "1")
 
 
+def test_images_of_a_folder_get_the_size_of_a_run_on_an_array(images, tmp_path):
+    x = np.stack([np.asarray(Image.open(path)) for path in sorted(images.iterdir())])
+    np.savez(tmp_path / "own.npz", X=x)
+    run = load_run(make_run(tmp_path / "own.npz", tmp_path))
+    new = tmp_path / "new"
+    new.mkdir()
+    for i, scale in enumerate((1, 2, 3)):
+        Image.fromarray(x[i].repeat(scale, 0).repeat(scale, 1)).save(new / f"{i}.png")
+    assert predict(run, new).clusters.tolist() == predict(run, tmp_path / "own.npz").clusters[:3].tolist()
+
+
 def test_rows_of_a_table_are_standardised_as_the_run_has_it_and_found_by_their_headings(tmp_path):
     rng = np.random.default_rng(0)
     kinds = np.arange(90) % 3
@@ -94,6 +105,10 @@ def test_rows_of_a_table_are_standardised_as_the_run_has_it_and_found_by_their_h
     assert (list(found.names), found.clusters.tolist()) == (names[40:60], clusters[40:60])
     part[["length", "width"]].to_csv(tmp_path / "new.csv", index=False)
     assert predict(load_run(folder), tmp_path / "new.csv").names == tuple(map(str, range(20)))
+    np.save(tmp_path / "new.npy", part[["length", "width"]].to_numpy())
+    assert predict(load_run(folder), tmp_path / "new.npy").clusters.tolist() == clusters[40:60]
+    with pytest.raises(UserError, match=r"is a folder, expected a file: .* vectors of shape \(2,\)"):
+        predict(load_run(folder), tmp_path)
     part[["id", "width"]].to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(UserError, match="has no column length, which the run was trained on"):
         predict(load_run(folder), tmp_path / "new.csv")

@@ -31,11 +31,35 @@ def test_a_large_confusion_matrix_is_an_image():
 def test_means_of_clusters_are_written_in_units_of_the_data():
     x = np.array([[1.0, 10.0], [3.0, 10.0], [8.0, 10.0]])
     axes = cluster_means(x, np.array([0, 0, 2]), ["0: 2", "1: empty", "2: 1"]).axes[0]
-    assert [t.get_text() for t in axes.texts] == ["2", "10", "8", "10"]
+    assert [t.get_text() for t in axes.texts if t.get_text()] == ["2.00", "8.00", "10.0", "10.0"]
+    assert axes.get_xlabel() == "feature"
     shown = axes.images[0].get_array()
     assert np.ma.getmaskarray(shown)[1].all()
     assert shown[0, 0] < 0 < shown[2, 0]
     assert shown[0, 1] == 0
+
+
+def test_columns_are_named_and_numbers_are_in_the_units_that_are_given():
+    x = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    axes = cluster_means(x, np.arange(2), ["0", "1"], ["price ($)", "n" * 99], lambda v: v * 5 + 2001).axes[0]
+    assert [t.get_text() for t in axes.texts] == ["1996", "2006", "2001", "2001"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["price ($)", "n" * 23 + "…"]
+    assert axes.images[0].get_array().tolist() == [[-1, 0], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        ([-0.0004, 1.0, 0.69], ["0.00", "1.00", "0.69"]),
+        ([1115.7, 519.5], ["1116", "520"]),
+        ([0.0, -0.0], ["0.00", "0.00"]),
+        ([2.5e-8, -1e-12], ["2.50e-08", "0.00e+00"]),
+        ([52.5201, 52.5102], ["52.520", "52.510"]),
+    ],
+)
+def test_means_of_a_feature_end_at_the_same_digit(means, expected):
+    texts = cluster_means(np.array(means)[:, None], np.arange(len(means)), [""] * len(means)).axes[0].texts
+    assert [t.get_text() for t in texts] == expected
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5])

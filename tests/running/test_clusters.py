@@ -7,6 +7,7 @@ import torch
 
 from benchmark.api import DataSpec
 from benchmark.config import resolve
+from benchmark.data.own_file import Standardisation
 from benchmark.registry import Registry
 from benchmark.running.clusters import describe, is_hard, write
 
@@ -72,3 +73,18 @@ def test_a_table_a_sheet_and_a_map_of_images_and_of_vectors(tmp_path):
         indices = [int(i) for row in rows for i in (row["most_certain"] + " " + row["least_certain"]).split()]
         assert len(set(indices)) == len(indices) == 24
         assert all(labels[int(i)] == 1 for i in rows[1]["most_certain"].split())
+
+
+def test_points_are_named_in_the_table_and_the_units_of_the_file_in_the_picture(tmp_path, monkeypatch):
+    shown = {}
+    monkeypatch.setattr("benchmark.plots.save", lambda figure, _, name: shown.update({name: figure}))
+    x = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    units = Standardisation(np.array([10.0, 7.0]), np.array([4.0, 1.0]))
+    log_q = np.log(np.eye(3)[:2] + 1e-9)
+    write(tmp_path, _model("kmeans", VECTORS), x, log_q, ["north", "south"], ["height", "width"], units)
+    with open(tmp_path / "clusters.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["most_certain_names"] for row in rows] == ["north", "south", ""]
+    axes = shown["clusters"].axes[0]
+    assert [t.get_text() for t in axes.texts if t.get_text()] == ["6.0", "14.0", "7.00", "7.00"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["height", "width"]

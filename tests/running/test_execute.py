@@ -1,17 +1,32 @@
 """One run from its plan to its record, also where something of it goes wrong."""
 
+import pytest
+
 from benchmark.running.execute import execute
 from benchmark.running.plan import Request, plan
 
 
-def test_a_picture_that_fails_loses_no_training(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [("running.outputs.write", "outputs_error"), ("running.execute.diagnose", "diagnostics_error")],
+)
+def test_a_picture_or_a_measurement_that_fails_loses_no_training(tmp_path, monkeypatch, where, name):
     def broken(*args):
         raise RuntimeError("no such font")
 
-    monkeypatch.setattr("benchmark.running.outputs.write", broken)
+    monkeypatch.setattr(f"benchmark.{where}", broken)
     (run,) = plan(Request("digits", ("kmeans",), budget="smoke", seeds=1)).runs
     run.write(run.folder(tmp_path))
     record = execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
     assert record["status"] == "ok"
     assert record["metrics"]["all"]
-    assert record["outputs_error"] == "RuntimeError: no such font"
+    assert record[name] == "RuntimeError: no such font"
+
+
+def test_what_fails_after_the_training_leaves_the_trained_model(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.running.execute.evaluate", lambda *_: 1 / 0)
+    (run,) = plan(Request("digits", ("kmeans",), budget="smoke", seeds=1)).runs
+    run.write(run.folder(tmp_path))
+    record = execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
+    assert (record["status"], record["error"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert (run.folder(tmp_path) / "model.pt").is_file()

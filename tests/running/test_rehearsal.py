@@ -28,10 +28,12 @@ def test_all_steps_of_a_stage_take_as_long_as_some_of_them_times_their_number(ru
     assert time_run(run).stages["train"] < 10.0
 
 
-def test_of_models_that_raise_die_or_hang_nothing_is_known(runs, monkeypatch):
+def test_models_that_raise_say_why_of_those_that_die_or_hang_nothing_is_known(runs, monkeypatch):
     monkeypatch.setattr("benchmark.running.rehearsal.LIMIT", 100.0)
     asked = runs("fine", "raises", "exits")
     found = rehearse(asked, jobs=3)
-    assert {run.key["model"] for run in asked if run.digest in found} == {"fine"}
+    said = {run.key["model"]: found[run.digest] for run in asked if run.digest in found}
+    assert said.keys() == {"fine", "raises"}
+    assert said["raises"].startswith("it fails: RuntimeError: this model is broken")
     monkeypatch.setattr("benchmark.running.rehearsal.LIMIT", 0.5)
     assert rehearse(runs("hangs"), jobs=1) == {}
