@@ -37,7 +37,9 @@ class CodeKMeans(nn.Module):
         floor = FLOOR * torch.eye(codes.shape[1], dtype=torch.float64)
         for k, spread in enumerate(self.spread):
             members = codes.cpu()[labels == k].double()
-            spread.copy_(torch.linalg.cholesky(members.T.cov(correction=0) + floor))
+            # fewer distinct codes than clusters leave some without members, whose covariance would be NaN
+            covariance = members.T.cov(correction=0) if len(members) else torch.zeros_like(floor)
+            spread.copy_(torch.linalg.cholesky(covariance + floor))
 
     def log_assign(self, codes: Tensor) -> Tensor:
         """(B, K) one-hot at the nearest centre of codes (B, J), as log-probabilities."""

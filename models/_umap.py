@@ -85,6 +85,16 @@ class MapClustering(ClusteringModel):
         return nearest_point(self.features(x), self.points)
 
 
+def check_dimensions(dimensions: int, n_features: int, data: DataSpec) -> None:
+    """Raise ValueError where a map has more dimensions than there are principal components to start from."""
+    most = min(n_features, data.n)
+    if dimensions > most:
+        raise ValueError(
+            f"dimensions is {dimensions}, expected at most {most}: the map starts from principal components,"
+            " of which there are no more"
+        )
+
+
 @dataclass(frozen=True)
 class PixelMapConfig(ModelConfig):
     """Hyper-parameters of a map of the values themselves."""
@@ -99,6 +109,9 @@ class PixelMapConfig(ModelConfig):
             raise ValueError(
                 "components and min_dist must be at least 0, neighbours at least 2, dimensions at least 1"
             )
+
+    def check(self, data: DataSpec) -> None:
+        check_dimensions(self.dimensions, min(self.components or data.dim, data.dim), data)
 
 
 class PixelMap(MapClustering):

@@ -27,9 +27,16 @@ class DCN(AeKMeans):
     seen (equation 8). Those steps together make a running mean, which is what is computed.
 
     Deviations:
-    - The autoencoder is trained end to end, not layer by layer with noise, has no batch normalisation, and
-      its codes may be negative. l is the cross-entropy of images, not the squared error.
+    - The autoencoder is trained end to end, not layer by layer first, has no batch normalisation, and its
+      codes may be negative. l is the cross-entropy of images, not the squared error.
     - One Adam, that of the autoencoder, instead of SGD with Nesterov momentum.
+    - `lam` is that of the older of two released codes, whose script for MNIST weighs squared distance to
+      squared error as 20 to 1, with a network of 2000-1000-500-500-250-50. The newer code (DCN-New), whose
+      script its README names for MNIST, weighs them as 1 to 1, has this network of 500-500-2000-10, and
+      multiplies pixels by 5.1: in units of [0, 1] its reconstruction weighs 26 times the squared error, and
+      its codes have another scale.
+    - The newer code fits k-means anew, from the present centres, after every 10 epochs. Here the centres only
+      follow the minibatches.
     """
 
     name = "dcn"

@@ -56,7 +56,8 @@ class MFCVAE(ClusteringModel):
     - The KL divergence is VaDE's, in closed form given gamma_j, not the logarithm at the sample; no clamp of
       gamma; lambda = exp(log lambda), not a softplus.
     - A facet's mixture is fitted when it is switched on, not all before training, when the encoder is still
-      to change; the fit has full covariances, of which only the means are used, as released.
+      to change; the fit, to codes scaled to unit deviation, has full covariances and gives the means only, as
+      released.
     - All facets have equal numbers of clusters and latent dimensions, one layer each, and a variance of 1 in
       Gaussian likelihoods. The convolutional ladder for SVHN and 3DShapes is not here.
 
@@ -146,14 +147,20 @@ class MFCVAE(ClusteringModel):
         """Set the mixture of facet j to one fitted by EM to its codes m_j."""
         c, facet = self.config, self.facets[j]
         codes = self.map_batches(lambda part: self.posteriors(part)[j][0], x)
-        mixture = fit_mixture(codes, c.n_clusters, c.em_restarts, c.em_choice, c.em_points)
+        fit = partial(
+            fit_mixture, k=c.n_clusters, restarts=c.em_restarts, choice=c.em_choice, points=c.em_points
+        )
         if c.pretrain > 0:
-            mixture = facet.whiten(mixture)
+            mixture = facet.whiten(fit(codes))
+            facet.u.copy_(mixture.means)
             facet.pi_logits.copy_(mixture.weights.log())
             facet.log_lambda.copy_(mixture.covariances.diagonal(dim1=1, dim2=2).log())
         else:
+            # The fit adds a constant to all variances. Those of an untrained encoder's codes are smaller, and
+            # all means would coincide.
+            scale = codes.std(dim=0).clamp_min(1e-12)  # no division by 0
+            facet.u.copy_(scale.cpu() * fit(codes / scale).means)
             facet.log_lambda.fill_(UNTRAINED_VARIANCE).log_()
-        facet.u.copy_(mixture.means)
 
     def fade_in(self, j: int, steps: int) -> None:
         """Let the weights of facet j grow from now on; without pre-training the first has them at once."""

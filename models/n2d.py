@@ -12,7 +12,7 @@ from benchmark.api import DataSpec, ModelConfig, Stage
 from ._budget import training_steps
 from ._code_clusters import CodeMixture
 from ._networks import mlp, reconstruction_nll
-from ._umap import MapClustering
+from ._umap import MapClustering, check_dimensions
 
 
 class N2D(MapClustering):
@@ -22,8 +22,12 @@ class N2D(MapClustering):
     local manifold of an autoencoded embedding", ICPR 2020: 1,000 epochs in batches of 256, UMAP to ten
     dimensions with 20 neighbours and min_dist 0, a Gaussian mixture with full covariances.
 
-    Deviations: the reconstruction is a likelihood, as in `ae_kmeans`, where the paper has a squared error; a
-    new point has the place of the training point with the nearest code.
+    Deviations:
+    - The reconstruction is a likelihood, as in `ae_kmeans`, where the paper has a squared error.
+    - Codes and map have ten dimensions whatever K is, the released code's have K: six on HAR.
+    - The mixture is the likeliest of ten fits by EM; the released code makes one.
+    - The map starts from principal components, and a new point has the place of the training point with the
+      nearest code (`MapClustering`).
     """
 
     name = "n2d"
@@ -46,6 +50,9 @@ class N2D(MapClustering):
                 raise ValueError("latent, hidden, batch_size, dimensions and restarts must be at least 1")
             if self.neighbours < 2 or self.min_dist < 0:
                 raise ValueError("neighbours must be at least 2, min_dist at least 0")
+
+        def check(self, data: DataSpec) -> None:
+            check_dimensions(self.dimensions, self.latent, data)
 
     presets = {"digits": {"batch_size": 100}}
     hour = {"digits": {"epochs": 300}, "image": {"epochs": 160, "min_steps": 3000}}

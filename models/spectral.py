@@ -43,6 +43,13 @@ class Spectral(ClusteringModel):
             if self.landmarks < self.n_clusters:
                 raise ValueError(f"landmarks is {self.landmarks}, expected at least the number of clusters")
 
+        def check(self, data: DataSpec) -> None:
+            if data.n <= self.exact_points and self.n_clusters >= data.n:
+                raise ValueError(
+                    f"the number of clusters is {self.n_clusters}, expected less than the {data.n} points:"
+                    " scikit-learn finds fewer eigenvectors than points"
+                )
+
     smoke = {"vector": {"exact_points": 100, "landmarks": 50, "restarts": 1}}  # so that both are tested
 
     points: Tensor

@@ -25,6 +25,9 @@ class VAEEM(KVAEs):
     Points of the M step are drawn with probabilities proportional to r_j(x): the expected gradient is that of
     the weighted sum, and no VAE computes what weighs nothing.
 
+    Samples of no given cluster are drawn with the mean responsibilities as weights, as in `kvaes`; the
+    mixture above has 1/K each.
+
     There is no released code, and of the paper only the summary was read: networks, likelihoods and all it
     leaves open are those of `kvaes`. So is the start from a Gaussian mixture on the codes, here at every
     budget, because VAEs that have learnt the same have equal responsibilities, with which EM stands still. Of

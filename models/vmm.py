@@ -42,11 +42,12 @@ class VMM(ClusteringModel):
     `n_clusters` of the config is not used.
 
     Deviations from the released code:
+    - Images are in [0, 1], there in [-1, 1]: `start_s` of images is half the source's 1, which is the same s.
     - No end by the validation labels' NMI and no batch size chosen by it: a fixed number of steps.
     - Points are assigned at the mean of q(z | x), not at a sample.
 
     What the quick and hour budgets change besides sizes and lengths:
-    - Learning rates are ten times the source's, and `start_s` is a tenth. At s = 1 images weigh little beside
+    - Learning rates are ten times the source's, and `start_s` is 0.1. At s = 1 images weigh little beside
       the KL divergence, which these rates bring to 0 before s has been learnt; it stays there.
     - `pretrain`: the networks learn as a VAE's first. The codes of untrained ones all lie in one place, where
       components merge that the data would keep apart.
@@ -81,6 +82,7 @@ class VMM(ClusteringModel):
             if self.components > data.n:
                 raise ValueError(f"components is {self.components}, expected at most the {data.n} points")
 
+    presets = {"image": {"start_s": 0.5}}  # the source's s in units of [0, 1]
     hour = {"*": {**RECIPE, "epochs": 120, "min_steps": 10_000}}
     quick = {
         "digits": {"hidden": (256, 256, 512), "epochs": 170, "min_steps": 0, "batch_size": 128},

@@ -1,10 +1,11 @@
 """Clusters of codes against scikit-learn, and draws from them."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from benchmark.models._code_clusters import CodeKMeans, CodeMixture
+from benchmark.models._code_clusters import FLOOR, CodeKMeans, CodeMixture
 
 
 def codes():
@@ -33,6 +34,15 @@ def test_a_cluster_of_one_code_is_drawn_as_that_code():
     kmeans.fit(torch.tensor([[0.0], [0.1], [5.0]]))
     cluster = kmeans.log_assign(torch.tensor([[5.0]])).argmax().item()
     torch.testing.assert_close(kmeans.sample(9, cluster), torch.full((9, 1), 5.0), atol=0.01, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_a_cluster_without_codes_is_drawn_as_its_centre():
+    z = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).repeat(4, 1)
+    kmeans = CodeKMeans(3, 2)
+    kmeans.fit(z)
+    assert len(kmeans.log_assign(z).argmax(dim=1).unique()) == 2
+    torch.testing.assert_close(kmeans.spread, (FLOOR**0.5 * torch.eye(2)).expand(3, 2, 2))
 
 
 def test_the_posterior_of_the_mixture_is_that_of_scikit_learn():

@@ -1,6 +1,7 @@
 """IDEC: what it adds to DEC, against the equation in float64."""
 
 import numpy as np
+import pytest
 import torch
 
 from benchmark import config
@@ -45,3 +46,18 @@ def test_without_weight_the_centres_stay_and_the_decoder_is_always_trained():
     assert torch.equal(model.centres, before)
     assert not torch.equal(next(model.decoder.parameters()), decoder)
     assert issubclass(IDEC, dec.DEC)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "steps"),
+    [
+        (IDEC, "mnist", 140),
+        (IDEC, "usps", 30),
+        (IDEC, "reuters10k", 3),
+        (dec.DEC, "usps", 30),
+        (dec.DEC, "reuters10k", 30),
+    ],
+)
+def test_the_target_is_computed_as_often_as_released(model, name, steps):
+    spec = DataSpec(name, (4,), None, 1000)
+    assert config.resolve(model, spec, 4, "paper", {}).target_steps == steps

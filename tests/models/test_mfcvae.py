@@ -201,6 +201,19 @@ def test_without_pre_training_only_the_means_are_of_the_fitted_mixture():
     assert not model.facets[1].pi_logits.any()
 
 
+def test_without_pre_training_the_means_are_as_far_apart_as_the_codes():
+    """However small these are, as those of an untrained encoder."""
+    model, x = make(pretrain=0), torch.rand(200, 1, 3, 2)
+    with torch.no_grad():
+        for parameter in model.facets[1].mean.parameters():
+            parameter.mul_(1e-3)
+        codes = model.posteriors(x)[1][0]
+    model.fit_mixture(1, x)
+    nearest = model.facets[1].u[torch.cdist(codes, model.facets[1].u).argmin(dim=1)]
+    assert (nearest.var(dim=0) > 0.3 * codes.var(dim=0)).all()
+    assert (nearest.mean(dim=0) - codes.mean(dim=0)).abs().max() < codes.std()
+
+
 def test_every_facet_is_a_rule_and_the_deepest_comes_first():
     model, x = switched_on(make()), torch.rand(30, 1, 3, 2)
     rules = model.assignments()

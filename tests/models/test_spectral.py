@@ -1,12 +1,14 @@
 """Spectral clustering: what k-means can't find, and Nystroem's method against the whole kernel."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.datasets import make_circles
 from sklearn.metrics import adjusted_rand_score
 
 from benchmark import config
 from benchmark.api import DataSpec
+from benchmark.errors import UserError
 from benchmark.models.spectral import Spectral
 from benchmark.running.train import Trainer
 
@@ -41,3 +43,10 @@ def test_with_every_point_a_landmark_nystroem_s_eigenvectors_are_those_of_the_ke
     found = model.eigenvectors(x)
     torch.testing.assert_close(found.abs(), expected.abs(), atol=1e-5, rtol=0)  # signs are arbitrary
     assert adjusted_rand_score([0] * 25 + [1] * 25, model.assign(x).argmax(dim=1)) == 1.0
+
+
+def test_a_graph_has_fewer_clusters_than_points():
+    x = torch.randn(5, 3)
+    with pytest.raises(UserError, match="the number of clusters is 5, expected less than the 5 points"):
+        fit(x, 5)
+    assert fit(x, 4).assign(x).shape == (5, 4)

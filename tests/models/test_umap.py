@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmark import config
 from benchmark.api import DataSpec
+from benchmark.errors import UserError
 from benchmark.models.umap_hdbscan import without_noise
 from benchmark.registry import Registry
 from benchmark.running.train import Trainer
@@ -20,6 +21,22 @@ SPEC = DataSpec("some", (6,), None, 150)
 def test_without_the_library_the_model_is_left_out_and_the_extra_is_named(name, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
     assert "pip install 'dgcbench[umap]'" in Registry().model(name).skip_reason(SPEC)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "most"),
+    [
+        ("umap_gmm", {"dimensions": 7}, 6),
+        ("umap_hdbscan", {"dimensions": 5, "components": 4}, 4),
+        ("n2d", {"dimensions": 4, "latent": 3}, 3),
+        ("n2d", {"dimensions": 160, "latent": 200}, 150),
+    ],
+)
+def test_a_map_starts_from_as_many_principal_components_as_it_has_dimensions(name, overrides, most):
+    cls = Registry().model(name)
+    with pytest.raises(UserError, match=f"dimensions is {overrides['dimensions']}, expected at most {most}"):
+        config.resolve(cls, SPEC, 3, "smoke", overrides)
+    config.resolve(cls, SPEC, 3, "smoke", overrides | {"dimensions": most})
 
 
 def test_noise_gets_the_label_of_the_nearest_place_that_is_in_a_cluster():

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import dirichlet, multivariate_normal, norm, wishart
+from scipy.special import logsumexp, softmax
+from scipy.stats import dirichlet, gamma, multivariate_normal, norm, wishart
 
 from benchmark import config
 from benchmark.api import DataSpec
@@ -68,6 +69,67 @@ def test_priors_equal_scipy():
         assert found[k] == pytest.approx(expected, rel=1e-5)
 
 
+def with_a_prior():
+    """A model in float64 whose prior's parameters all differ, and a batch."""
+    model = make().double()
+    with torch.no_grad():
+        for parameter in model.prior:
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return model, torch.randn(B, 6, dtype=torch.float64)
+
+
+def as_numpy(model):
+    """pi (K,); means, covariances of q(z | u_k), precisions P_k: what both objectives have of the prior."""
+    with torch.no_grad():
+        means, factors = model.posterior(model.u)
+        precisions = model.triangle(model.raw_precision)
+    spread, precisions = (l @ l.transpose(1, 2) for l in (factors, precisions))
+    pi = softmax(model.pi_logits.detach().numpy())
+    return pi, means.numpy(), spread.numpy(), precisions.numpy()
+
+
+def test_the_networks_divergence_equals_scipy_and_their_step_leaves_the_prior():
+    model, x = with_a_prior()
+    before = [p.clone() for p in model.parameters()]
+    model.prior_step = lambda x: torch.zeros(())
+    pi, means, spread, precisions = as_numpy(model)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        m, factor, z = (p.numpy() for p in model.sampled_posterior(x))
+    torch.manual_seed(3)
+    found = model.step(x)
+    components = [
+        multivariate_normal(mean, np.linalg.inv(p) + s).logpdf(z)
+        for mean, s, p in zip(means, spread, precisions, strict=True)
+    ]
+    log_prior = logsumexp(np.log(pi)[:, None] + components, axis=0)
+    entropies = [multivariate_normal(a, b @ b.T).entropy() for a, b in zip(m, factor, strict=True)]
+    assert found["kl"].item() == pytest.approx(-np.mean(entropies + log_prior), rel=1e-8)
+    torch.testing.assert_close(found["nelbo"], found["reconstruction"] + found["kl"])
+    changed = {id(p) for p, old in zip(model.parameters(), before, strict=True) if not torch.equal(p, old)}
+    assert changed == {id(p) for p in model.networks}
+
+
+def test_the_objective_of_the_prior_equals_scipy_term_by_term():
+    model, x = with_a_prior()
+    pi, means, spread, precisions = as_numpy(model)
+    alpha = np.log1p(np.exp(model.raw_alpha.item()))
+    k = len(pi)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        z = model.sampled_posterior(x)[2].numpy()
+    torch.manual_seed(3)
+    found = model.prior_step(x)
+    standard, scale = multivariate_normal(np.zeros(J)), np.eye(J) * k ** (2 / J) / (J + 2)
+    joint, expected = [], dirichlet(np.full(k, 1 / (k * alpha))).logpdf(pi) + gamma(1).logpdf(alpha)
+    for share, mean, s, p in zip(pi, means, spread, precisions, strict=True):
+        density = multivariate_normal(mean, np.linalg.inv(p)).logpdf(z)
+        joint.append(np.log(share) + density - 0.5 * np.trace(p @ s))
+        expected += standard.logpdf(mean) - 0.5 * np.trace(s) + wishart(J + 2, scale).logpdf(p)
+    expected += np.sum(softmax(joint, axis=0) * joint)
+    assert found.item() == pytest.approx(-expected / B, rel=1e-8)
+
+
 def test_the_prior_starts_at_points_with_unit_precisions_and_equal_weights():
     model, x = make(), torch.randn(300, 6)
     model.start_at_points(x)
@@ -83,6 +145,13 @@ def test_the_prior_starts_at_points_with_unit_precisions_and_equal_weights():
 @pytest.mark.parametrize("s", [0.1, 1.0, 3.0])
 def test_the_decoders_scale_starts_as_told(s):
     assert torch.nn.functional.softplus(make(start_s=str(s)).raw_s).item() == pytest.approx(s, rel=1e-5)
+
+
+@pytest.mark.parametrize(("budget", "s"), [("paper", 0.5), ("hour", 0.1), ("quick", 0.1)])
+def test_the_source_s_scale_is_in_units_of_images_from_0_to_1(budget, s):
+    """There they are in [-1, 1], and s is 1; the smaller budgets have a start of their own."""
+    images = DataSpec("mnist", (1, 28, 28), (0.0, 1.0), 60_000)
+    assert config.resolve(vmm.VMM, images, 10, budget, {}).start_s == s
 
 
 def test_pre_training_is_a_vaes_and_leaves_the_prior():
