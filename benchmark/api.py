@@ -101,12 +101,13 @@ class Stage:
             `index` is given the batch's rows of the training points too, (B,) int64. On CUDA it is replayed
             as one CUDA graph (docs/gpu.md): static shapes, no `.item()`, no branch on a tensor's value,
             random numbers drawn on the device from the default generator, and no Python number that changes
-            from step to step (make it a buffer).
+            from step to step (make it a buffer, and change it in place).
         steps: number of minibatches, at most.
         batch_size: B; a data set with fewer points is used whole.
         each_epoch: called after every pass over the data, e.g. a learning-rate scheduler's step.
         until: asked every `check_steps` steps, in evaluation mode; true ends the stage. It may compute on all
-            points and write buffers, e.g. new targets. Where both are due, `each_epoch` comes first.
+            points and write buffers, e.g. new targets; what it and `each_epoch` remember is a buffer too.
+            Where both are due, `each_epoch` comes first.
         check_steps: 0 for those of a pass over the data.
     """
 
@@ -140,7 +141,8 @@ class ClusteringModel(nn.Module, ABC):
     super().__init__(data, config).
 
     Every tensor that a trained model needs is a parameter or a buffer, so that `state_dict` holds all of it;
-    one that only training needs, such as a target for every point, is a buffer with `persistent=False`.
+    one that only training needs, such as a target for every point or what `until` remembers, is a buffer
+    with `persistent=False`. Every parameter is trained: one that is fixed has `requires_grad_(False)`.
     Optimisers, learning-rate schedulers and GradScalers are attributes set in `__init__`, of the model or of
     a module in it, alone or in lists, tuples and dictionaries; the Trainer finds all these there for its
     checkpoints.
@@ -186,13 +188,13 @@ class ClusteringModel(nn.Module, ABC):
             x: all training points as they are stored, (N, *shape), uint8 or float32, on the model's device.
                `as_float` and `map_batches` convert.
 
-        Only describes: it is run through once, before training. What changes the model happens inside a
-        `Stage` or an `Action`, so that a killed run can continue at any of them.
+        Only describes: it is run through once, before training, and changes and draws nothing. What changes
+        the model happens inside a `Stage` or an `Action`, so that a killed run can continue at any of them.
         """
 
     @abstractmethod
     def log_assign(self, x: Tensor) -> Tensor:
-        """(B, K) log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard
+        """(B, K) float32 log q(y = k | x) of a float batch (B, *shape); minus infinity is allowed for hard
         assignments. K is `n_clusters`.
         """
 
@@ -232,7 +234,7 @@ class ClusteringModel(nn.Module, ABC):
         raise Unsupported(f"{self.name} cannot sample")
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """(B, *shape) reconstruction of a float batch. Optional."""
+        """(B, *shape) reconstruction of a float batch, in the data's value range. Optional."""
         raise Unsupported(f"{self.name} cannot reconstruct")
 
     def diagnose(self, x: Tensor) -> dict[str, Any]:
@@ -255,19 +257,8 @@ class ClusteringModel(nn.Module, ABC):
 
     @torch.no_grad()
     def map_batches(self, function: Callable[[Tensor], Tensor], x: Tensor, batch_size: int = 1000) -> Tensor:
-        """`function` of all stored points `x`, computed in float batches without gradients.
-
-        Raises:
-            UserError: it did not give a row for every point.
-        """
-        results = []
-        for part in x.split(batch_size):
-            result = function(as_float(part))
-            if len(result) != len(part):
-                name, shape = getattr(function, "__name__", "a function"), tuple(result.shape)
-                raise UserError(f"{name} of {self.name} gave the shape {shape} for {len(part)} points")
-            results.append(result)
-        return torch.cat(results)
+        """`function` of all stored points `x`, computed in float batches without gradients."""
+        return torch.cat([function(as_float(part)) for part in x.split(batch_size)])
 
     def training_state(self) -> dict[str, Any]:
         """State of the optimisers, schedulers and scalers found among the attributes, by attribute name, and

@@ -8,6 +8,7 @@ when something that was asked for can't be found otherwise.
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
@@ -73,7 +74,12 @@ class Registry:
             try:
                 with isolated():
                     module = load()
-                for cls in _plugin_classes(module):
+                classes = list(_plugin_classes(module))
+                if not classes:
+                    raise UserError(
+                        "it defines no model and no data set (names with _ and imported ones are left out)"
+                    )
+                for cls in classes:
                     self._add(cls)
                     self.origins.setdefault(cls, where)
             except SystemExit as exit_:
@@ -81,6 +87,8 @@ class Registry:
                     f"importing it ends the process (exit code {exit_.code}); "
                     'what it does as a program belongs below `if __name__ == "__main__":`'
                 )
+            except UserError as error:
+                self.failures[where] = str(error)
             except Exception as error:  # whatever a stranger's plugin raises must not stop the others
                 self.failures[where] = f"{type(error).__name__}: {error}"
 
@@ -159,10 +167,19 @@ def _plugin_classes(module: ModuleType) -> Iterator[type[ClusteringModel] | type
         if not inspect.isclass(cls) or cls.__module__ != module.__name__ or cls.__name__.startswith("_"):
             continue
         if issubclass(cls, (ClusteringModel, Dataset)):
-            if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+            missing = sorted(getattr(cls, "__abstractmethods__", ()))
+            if issubclass(cls, Dataset):
+                missing += [name for name in ("title", "shape", "n_classes") if not hasattr(cls, name)]
+            if missing:
                 raise UserError(f"{cls.__name__} must define {', '.join(missing)}; see benchmark/api.py")
             if not isinstance(getattr(cls, "name", None), str):
                 raise UserError(f'{cls.__name__} needs a class attribute name = "..."')
+            # Folders are called so; options list names with commas, and "all" is all of them.
+            if not re.fullmatch(r"\w[\w.-]*", cls.name) or cls.name == "all":
+                raise UserError(
+                    f"{cls.__name__} has the name {cls.name!r}, expected letters, digits and _, from the"
+                    " second on also . and -, and not all"
+                )
             if issubclass(cls, ClusteringModel):
                 _check_config(cls)
             yield cls

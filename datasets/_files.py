@@ -4,6 +4,7 @@ unpacked to disk.
 
 import hashlib
 import os
+import re
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from benchmark.api import Dataset
 from benchmark.data import verify
+from benchmark.data.ranges import check_finite, check_labels, check_points
 from benchmark.errors import UserError
 
 from ._archives import CHUNK, check_gzip, member_names
@@ -45,6 +47,12 @@ class Remote:
     digest: str | None = None
     members: tuple[str, ...] = ()
     alternatives: tuple["Remote", ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.digest is not None and not re.match("(sha256|md5):", self.digest):
+            raise UserError(
+                f"the digest of {self.name} is {self.digest!r}, expected sha256: or md5: before the digits"
+            )
 
 
 class Found(NamedTuple):
@@ -74,11 +82,12 @@ class FileDataset(Dataset):
 
     @abstractmethod
     def read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Points (N, *shape) and labels (N,), numbered from 0, of a split, from the files."""
+        """Points (N, *shape) and labels (N,) of a split, from the files; -1 where a point is not labelled."""
 
     def check(self, file: Remote, path: Path) -> None:
-        """Raise if what was just downloaded to `path` is not what it should be."""
-        check_digest(file, path)
+        """Raise if what was just downloaded to `path`, which is temporary, is not what it should be."""
+        if wrong := wrong_digest(file, path):
+            raise UserError(f"{file.name} {wrong}")
         if path.suffix == ".gz" and file.digest is None:
             check_gzip(path)
         if file.members:
@@ -86,7 +95,7 @@ class FileDataset(Dataset):
             if absent := [
                 m for m in file.members if m not in names and not any(n.startswith(f"{m}/") for n in names)
             ]:
-                raise UserError(f"{path} does not contain {', '.join(absent)}")
+                raise UserError(f"{file.name} does not contain {', '.join(absent)}")
 
     def missing(self) -> str | None:
         absent = [file for file in self.files if self.find(file) is None]
@@ -145,29 +154,19 @@ class FileDataset(Dataset):
         found = self.find(file)
         if found is None:
             raise UserError(f"{self.title} is not complete in {self.folder}: {self.missing()}")
-        if found.path.is_file():
-            check_digest(found.form, found.path)
+        if found.path.is_file() and (wrong := wrong_digest(found.form, found.path)):
+            raise UserError(f"{found.path} {wrong}; delete it to have it downloaded again")
         return found
 
     def _load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         if split not in self._arrays:
             with self.reading():
                 x, y = self.read(split)
-            what = f"{self.title} in {self.folder}, {split} part,"
-            if x.shape[1:] != self.shape or x.dtype not in (np.uint8, np.float32):
-                expected = ", ".join(map(str, self.shape))
-                raise UserError(
-                    f"{what} has points {x.dtype} {x.shape}, expected uint8 or float32 (N, {expected})"
-                )
-            if y.shape != x.shape[:1] or y.dtype.kind not in "ui":
-                raise UserError(
-                    f"{what} has {len(x)} points and labels {y.dtype} {y.shape}, expected an integer for"
-                    " every point"
-                )
-            if self.n_classes is not None and (len(y) == 0 or y.min() < 0 or y.max() >= self.n_classes):
-                raise UserError(f"{what} has labels outside of its {self.n_classes} classes")
-            if x.dtype == np.float32 and not np.isfinite(x).all():
-                raise UserError(f"{what} has values that are NaN or infinite")
+            x_of, y_of = (f"{self.title} in {self.folder}: {part}({split!r})" for part in "xy")
+            check_points(x, self.shape, x_of)
+            check_labels(y, len(x), self.n_classes, y_of)
+            if x.dtype == np.float32:
+                check_finite(x, x_of)
             places = ", ".join(str(found.path) for file in self.files if (found := self.find(file)))
             for part, array in (("x", x), ("y", y)):
                 verify(f"{split}.{part} of {self.title}", array, self.digests.get(f"{split}.{part}"), places)
@@ -233,15 +232,13 @@ def download(url: str, path: Path) -> None:
         raise OSError(f"the connection ended after {size} of {expected} bytes")
 
 
-def check_digest(file: Remote, path: Path) -> None:
-    """Raise if a file does not have the digest that is known of it."""
+def wrong_digest(file: Remote, path: Path) -> str | None:
+    """How a file differs from the digest that is known of it, or None where it does not."""
     if file.digest is None:
-        return
+        return None
     kind, expected = file.digest.split(":")
     with open(path, "rb") as opened:
         found = hashlib.file_digest(opened, kind).hexdigest()
-    if found != expected:
-        raise UserError(
-            f"{path} is not the file that it should be, or is truncated: its {kind} is {found[:16]}...,"
-            f" expected {expected[:16]}...; delete it to have it downloaded again"
-        )
+    if found == expected.lower():  # some programs print capital letters
+        return None
+    return f"is not the file that it should be, or is truncated: its {kind} is {found}, expected {expected}"

@@ -1,7 +1,7 @@
 """Hyper-parameters: layers of defaults, presets, budgets and overrides, and their errors."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
@@ -118,6 +118,92 @@ def test_without_labels_the_number_of_clusters_must_be_given():
     with pytest.raises(UserError, match="CLUSTERS=K"):
         resolve(n_classes=None)
     assert resolve(n_classes=None, n_clusters="4").n_clusters == 4
+
+
+class Natural(ClusteringModel):
+    """Fields as their authors write them."""
+
+    name = "natural"
+
+    @dataclass(frozen=True)
+    class Config(ModelConfig):
+        latent: int  # without a default
+        centre_lr: float | None = None
+        warmup_steps: int | None = None
+        layer_epochs: tuple[int, ...] = (5, 6)
+        widths: list[int] = field(default_factory=lambda: [256, 128])
+        betas: tuple[float, float] = (0.5, 0.9)
+        scale: float | Literal["auto"] = "auto"
+        options: dict[str, int] = field(default_factory=dict)
+
+    presets = {"mnist": {"latent": "10", "betas": (0, 0.99), "widths": [3]}, "own": {}}
+
+
+def natural(data=MNIST, model=Natural, budget="paper", **overrides):
+    return config.resolve(model, data, 10, budget, overrides)
+
+
+def test_fields_of_natural_types_are_resolved():
+    found = natural()
+    assert (found.latent, found.betas, found.widths, found.centre_lr) == (10, (0, 0.99), (3,), None)
+    found = natural(widths="128,64", centre_lr="0.1", warmup_steps=3, layer_epochs="1,2", scale="0.5")
+    assert (found.widths, found.centre_lr, found.warmup_steps, found.layer_epochs, found.scale) == (
+        (128, 64),
+        0.1,
+        3,
+        (1, 2),
+        0.5,
+    )
+    assert config.overridden(Natural, MNIST, 10, "paper", natural()) == {}
+    rows = {row[0]: row[2] for row in config.describe(Natural.Config)}
+    assert (rows["widths"], rows["latent"]) == ("[256, 128]", "to be set")
+
+
+def test_an_equal_value_of_a_preset_stays_as_it_is_written():
+    """Results are found by the text of their config, and 1 is not 1.0 there."""
+
+    class Whole(Model):
+        presets = {"mnist": {"lr": 1}}
+
+    assert repr(natural(model=Whole).lr) == "1"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"centre_lr": "-1"}, "natural: centre_lr is -1.0, expected a positive number"),
+        ({"warmup_steps": "-1"}, "natural: warmup_steps is -1, expected at least 0"),
+        ({"betas": "0.5"}, "natural.betas was given '0.5', expected tuple[float, float]"),
+        ({"scale": "large"}, "natural.scale was given 'large', expected"),
+        ({"options": "a=1"}, "natural.options can't be set: its type is dict[str, int], expected int, float"),
+    ],
+)
+def test_bad_values_of_natural_types_are_named(overrides, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        natural(**overrides)
+
+
+def test_a_field_without_a_value_is_named():
+    with pytest.raises(
+        UserError, match=r"natural.latent has no value for own; .* --set natural.latent=VALUE"
+    ):
+        natural(OTHER)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epoch": 3}, "unknown hyper-parameter of model.quick['mnist'] 'epoch'; did you mean epochs"),
+        ({"epochs": "ten"}, "model.quick['mnist'].epochs was given 'ten', expected int"),
+    ],
+)
+def test_a_mistake_in_a_preset_is_named_with_its_table(settings, message):
+    class Mistaken(Model):
+        quick = {"mnist": settings}
+
+    with pytest.raises(UserError, match=re.escape(message)):
+        natural(model=Mistaken, budget="smoke")
+    assert natural(model=Mistaken).epochs == 100
 
 
 def test_unknown_budget():

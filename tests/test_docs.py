@@ -53,6 +53,7 @@ def test_the_example_model_passes_the_conformance_tests(example):
         "-m",
         "pytest",
         "-q",
+        "-rs",
         "tests/models/test_conformance.py",
         "--plugin",
         example,
@@ -62,6 +63,7 @@ def test_the_example_model_passes_the_conformance_tests(example):
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
     assert re.search(r"(\d{2}) passed", found.stdout)
+    assert "is not captured" not in found.stdout, "the replay of its step was not checked"
 
 
 def test_the_notebook_runs(tmp_path, monkeypatch):

@@ -23,6 +23,19 @@ class Mine(ClusteringModel):
 """
 
 
+DATASET = """
+from benchmark.api import Dataset
+
+class Mine(Dataset):
+    "Data of my own."
+    name = title = "mine"
+    shape = (2,)
+    n_classes = None
+    def x(self, split): ...
+    def y(self, split): ...
+"""
+
+
 def write(tmp_path, text, name="mine.py"):
     path = tmp_path / name
     path.write_text(text)
@@ -77,6 +90,17 @@ def test_unknown_names_list_near_matches():
             .replace("pass", "lr: float = 0.1"),
             "Mine.Config has no @dataclass(frozen=True) above it, so lr can't be set",
         ),
+        (DATASET.replace("= title", ""), "Mine must define title"),
+        (DATASET.replace("shape", "form").replace("n_classes", "k"), "Mine must define shape, n_classes"),
+        (MODEL.format(name="deep/kmeans"), "has the name 'deep/kmeans', expected letters, digits and _"),
+        (DATASET.replace('"mine"', '"a,b"'), "has the name 'a,b'"),
+        (MODEL.format(name="all"), "has the name 'all'"),
+        ("", "it defines no model and no data set"),
+        (
+            MODEL.format(name="mine").replace("class Mine", "class _Mine"),
+            "it defines no model and no data set",
+        ),
+        ("from benchmark.models.kmeans import KMeans", "it defines no model and no data set"),
         ("import sys\nsys.exit('no')", "importing it ends the process (exit code no)"),
         ("import argparse\nargparse.ArgumentParser().parse_args()", "ends the process (exit code 2)"),
         ("import os\nos._exit(0)", "importing it ends the process (exit code 0)"),

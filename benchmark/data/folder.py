@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.api import Dataset, DataSpec
+from benchmark.data.ranges import check_points
 from benchmark.errors import UserError
 from benchmark.protocols import SPLITS
 
@@ -48,18 +49,19 @@ def verify(what: str, array: np.ndarray, expected: str | None, where: Path | str
 
 
 def data_spec(dataset: Dataset) -> DataSpec:
-    """Description of a data set for models. Checks the names of its splits, and that its training points
-    are what its class says they are.
+    """Description of a data set for models. Checks the names of its splits, its shape, and that its training
+    points have it.
     """
     if dataset.splits[0] not in ("train", "all") or not set(dataset.splits) <= set(SPLITS):
         raise UserError(
             f"data set {dataset.name} has the splits {', '.join(dataset.splits)}; expected train or all"
             f" first, and none but {', '.join(SPLITS)}"
         )
-    x = dataset.x(dataset.splits[0])
-    if x.shape[1:] != dataset.shape or x.dtype not in (np.uint8, np.float32):
+    if len(dataset.shape) != 1 and (len(dataset.shape) != 3 or dataset.shape[0] not in (1, 3)):
         raise UserError(
-            f"data set {dataset.name}: x({dataset.splits[0]!r}) is {x.dtype} {x.shape}, "
-            f"expected uint8 or float32 of shape (N, {', '.join(map(str, dataset.shape))})"
+            f"data set {dataset.name} has the shape {dataset.shape}, expected (D,) for vectors or (C, H, W)"
+            " with C = 1 or 3 for images: x[:, None] adds a channel, x.transpose(0, 3, 1, 2) puts them first"
         )
+    x = dataset.x(dataset.splits[0])
+    check_points(x, dataset.shape, f"data set {dataset.name}: x({dataset.splits[0]!r})")
     return DataSpec(dataset.name, dataset.shape, dataset.value_range, len(x))

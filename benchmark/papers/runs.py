@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError, unknown
-from benchmark.papers.published import Paper, numbers, paper
+from benchmark.papers.published import METRIC_NAMES, Paper, check_keys, numbers, paper
 from benchmark.records.select import as_typed
 from benchmark.running.plan import Request
 
@@ -21,7 +21,8 @@ class Study:
     """A named study: one model in several variants, as its file in benchmark/papers/studies/ says.
 
     Attributes:
-        paper: whose protocol and assignment rule it has.
+        paper: whose protocol and assignment rule it has; the neutral protocol and the model's first rule
+            where the file names none.
         tables: of published numbers that stand beside ours.
         datasets, seeds: unless the user asks for others.
         metrics: columns of its table.
@@ -53,12 +54,20 @@ def study(name: str) -> Study:
 
 def _read(path: Path) -> Study:
     values = tomllib.loads(path.read_text(encoding="utf-8"))
+    optional = ("title", "paper", "tables", "metrics", "grid", "variants")
+    check_keys(f"the study {path.name}", values, ("model", "datasets", "seeds"), optional)
+    values = {"title": path.stem, "tables": [], "metrics": ["accuracy", "nmi", "ari"], **values}
+    nobody = Paper("", "", values["model"], "neutral", "default", values["seeds"], ())
+    of = paper(values.pop("paper")) if "paper" in values else nobody
     grid = values.pop("grid", {})
     variants = values.pop("variants", None) or [
         dict(zip(grid, combination, strict=True)) for combination in itertools.product(*grid.values())
     ]
+    for metric in values["metrics"]:
+        if metric not in METRIC_NAMES:
+            raise unknown(f"metric of the study {path.name}:", metric, METRIC_NAMES)
     lists: dict[str, Any] = {key: tuple(values.pop(key)) for key in ("tables", "datasets", "metrics")}
-    return Study(path.stem, paper=paper(values.pop("paper")), variants=tuple(variants), **lists, **values)
+    return Study(path.stem, paper=of, variants=tuple(variants), **lists, **values)
 
 
 def study_requests(

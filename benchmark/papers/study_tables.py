@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from benchmark.papers.measured import Measured, matches, measured, undivided_datasets
-from benchmark.papers.published import numbers
-from benchmark.papers.texts import MEMORY, METRIC_NAMES, published_text, value
+from benchmark.papers.published import METRIC_NAMES, numbers
+from benchmark.papers.texts import MEMORY, published_text, value
 from benchmark.protocols import PROTOCOLS
 from benchmark.records.run import Record
 from benchmark.tables import statistics
@@ -16,6 +16,8 @@ from benchmark.tables.table import DASH, Table
 
 if TYPE_CHECKING:
     from benchmark.papers.runs import Study
+
+DIFFERENCES = "differences to published numbers, and why they may not be compared"
 
 
 def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
@@ -74,12 +76,10 @@ def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
                 {**numeric, "n": len(runs.values), "seeds": runs.seeds, "published": row["published"]}
             )
     notes = [
-        f"protocol of the paper ({protocol}): {PROTOCOLS[protocol]}",
+        f"protocol{' of the paper' if wanted.paper.name else ''} ({protocol}): {PROTOCOLS[protocol]}",
         *([] if rule == "default" else [f"by the assignment rule {rule}"]),
         f"mean ± standard deviation (n - 1) over seeds; {MEMORY} from memory, not seen at the source",
-        "differences to published numbers, and why they may not be compared: `tables --paper "
-        + wanted.paper.name
-        + "`",
+        *([f"{DIFFERENCES}: `tables --paper {wanted.paper.name}`"] if wanted.paper.name else []),
         *dict.fromkeys(failures),
     ]
     heading = f"### {wanted.title}, {budget} budget"

@@ -1,22 +1,9 @@
 """How published numbers and ours are written."""
 
-from benchmark.evaluation.metrics import METRICS
-from benchmark.papers.published import Number
+from benchmark.papers.published import METRIC_NAMES, Number
 from benchmark.tables.table import Value
 
 MEMORY = "†"
-METRIC_NAMES = {
-    **{name: metric.title for name, metric in METRICS.items()},
-    "nmi_geometric": "NMI",
-    "kde_log_likelihood": "log-likelihood",
-    "kde_of_data": "of the data itself",
-    "fid": "FID",
-    "inception_score": "IS",
-    "fid_of_the_paper": "FID",
-    "unknown_nmi": "NMI",
-    "unknown_fid": "FID",
-    "unknown": "ACC",
-}
 UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
 
 

@@ -88,8 +88,8 @@ def test_files_and_helpers_of_one_name_in_two_folders_are_two_and_an_edit_of_eac
     assert "2 runs, 2 of them done" in cli(*arguments, "--dry-run").stderr
     (tmp_path / "right" / "second.py").write_text("SECOND = 3\n")
     dry = cli(*arguments, "--dry-run").stdout
-    assert re.search(r"own-\w+ right seed 0: ", dry)
-    assert not re.search(r"own-\w+ left seed 0: ", dry)
+    assert re.search(r"own-\w+ right n_clusters=2 seed 0: ", dry)
+    assert not re.search(r"own-\w+ left n_clusters=2 seed 0: ", dry)
     assert "differs in the model's source" in dry
     second = cli(*arguments)
     assert "2 runs, 1 of them done" in second.stderr, second.stderr
@@ -138,12 +138,12 @@ def test_a_class_derived_from_a_model_of_the_suite_is_new_when_that_is_edited(tm
     done = subprocess.run([sys.executable, program], cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     first, commented, *edited = done.stdout.split("== next ==\n")
-    assert "derived seed 0: ok" in first
+    assert "derived n_clusters=2 seed 0: ok" in first
     assert "2 runs, 2 of them done" in commented
     assert len(edited) == 2
     for dry in edited:
         assert "2 runs, 1 of them done" in dry
-        assert re.search(r"own-\w+ derived seed 0: .* differs in the model's source", dry)
+        assert re.search(r"own-\w+ derived n_clusters=2 seed 0: .* differs in the model's source", dry)
 
 
 def test_runs_on_one_thread_and_on_two_are_two_and_stand_side_by_side_when_merged(cli, tmp_path, own):
@@ -171,7 +171,7 @@ def test_code_edited_between_plan_and_run_fails_the_run(cli, tmp_path, own):
         *("--results", tmp_path / "results"),
     )
     assert done.returncode == 2
-    assert re.search(r"own-\w+ mine seed 0: ok", done.stderr)
+    assert re.search(r"own-\w+ mine n_clusters=2 seed 0: ok", done.stderr)
     assert "the source of mine changed since the run was planned" in done.stderr
 
 
@@ -280,12 +280,15 @@ NO_DECORATOR = ("@dataclass(frozen=True)", "")
             NO_DECORATOR,
             r"mine\.py can't be used: .*no @dataclass\(frozen=True\) above it, so shift can't be set",
         ),
-        (("shift: float = 0.0", "shift: float"), "the model mine can't be planned: TypeError: .*'shift'"),
+        (("shift: float = 0.0", "shift: float"), r"mine\.shift has no value for own-\w+; give it a default"),
         (
             ("def diagnose", "def skip_reason(cls, data):\n        pass\n\n    def diagnose"),
             "the model mine can't be planned: TypeError: .*skip_reason",
         ),
-        (('name = "mine"', 'name = "mine"\n    presets = {"*": {"shitf": 1}}'), "can't be planned: .*shitf"),
+        (
+            ('name = "mine"', 'name = "mine"\n    presets = {"*": {"shitf": 1}}'),
+            r"unknown hyper-parameter of mine\.presets\['\*'\] 'shitf'; did you mean shift",
+        ),
     ],
 )
 def test_mistakes_of_authors_get_one_sentence(tmp_path, own, edit, words):

@@ -1,9 +1,13 @@
 """What every registered data set must be. Those whose files are absent are skipped."""
 
+import copy
+
 import numpy as np
 import pytest
 
+from benchmark.config import layers
 from benchmark.data import array_digest, data_folder, data_spec, dataset_digest
+from benchmark.data.ranges import check_values
 from benchmark.errors import UserError
 from benchmark.registry import Registry
 
@@ -40,23 +44,18 @@ def dataset(dataset_class, request, loaded):
 def test_points_and_labels(dataset):
     spec = data_spec(dataset)
     assert spec.n == len(dataset.x(dataset.splits[0]))
-    for split in dataset.splits:
-        x, y = dataset.x(split), dataset.y(split)
-        assert x.shape == (len(x), *dataset.shape)
-        assert x.flags.c_contiguous
-        if x.dtype == np.float32:
-            assert np.isfinite(x).all()
-            if dataset.value_range is not None:
-                assert x.min() >= dataset.value_range[0]
-                assert x.max() <= dataset.value_range[1]
-        if dataset.n_classes is None:
-            assert y is None
-            continue
-        assert y.shape == (len(x),)
-        assert len(np.unique(y)) == dataset.n_classes
-        # own data may have rare classes, those of the papers have none
-        if type(dataset).__module__.startswith("benchmark."):
-            assert np.bincount(y).min() > len(y) / dataset.n_classes / 10
+    check_values(copy.copy(dataset))  # which gives bytes of 0 and 1 as 0 and 255 from then on
+    assert all(dataset.x(split).flags.c_contiguous for split in dataset.splits)
+    labels = [y for split in dataset.splits if (y := dataset.y(split)) is not None]
+    if dataset.n_classes is None:
+        assert not labels
+        return
+    y = np.concatenate(labels)
+    assert np.unique(y[y != -1]).tolist() == list(range(dataset.n_classes)), "n_classes, and the labels there"
+    # own data may have rare classes, those of the papers have none
+    if type(dataset).__module__.startswith("benchmark."):
+        for part in labels:
+            assert np.bincount(part).min() > len(part) / dataset.n_classes / 10
 
 
 def test_reading_twice_gives_the_same(dataset, dataset_class):
@@ -101,9 +100,9 @@ def test_without_a_network(dataset_class, tmp_path, monkeypatch):
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
-def test_settings_are_for_data_sets_that_exist():
-    registry = Registry()
+def test_settings_are_for_data_sets_that_exist(request):
+    registry = Registry(request.config.getoption("--plugin"))
     known = {*registry.datasets, "image", "vector", "*"}
     for name, model in registry.models.items():
-        for table in (model.presets, model.quick, model.smoke):
+        for table in layers(model).values():
             assert set(table) <= known, f"{name} has settings for {set(table) - known}"

@@ -50,6 +50,38 @@ def test_the_example_passes_the_conformance_tests_and_runs(tmp_path, cli):
     assert "Two rings" in found.stdout
 
 
+LABELLED = """
+
+class Some(Rings):
+    name, title = "some", "Every third point is not labelled"
+
+    def y(self, split):
+        return np.where(np.arange(5000) % 3 == 0, -1, super().y(split))
+
+
+class FromOne(Rings):
+    name, title = "from-one", "Classes 1 and 2"
+
+    def y(self, split):
+        return super().y(split) + 1
+
+
+class TooMany(Rings):
+    name, title, n_classes = "too-many", "A class without a point", 3
+"""
+
+
+def test_labels_are_held_against_the_number_of_classes(tmp_path):
+    plugin = tmp_path / "rings.py"
+    plugin.write_text(RINGS + LABELLED)
+    command = [sys.executable, "-m", "pytest", "-q", "tests/datasets/test_conformance.py"]
+    command += ["--plugin", plugin, "-k", "labels and (some or from-one or too-many)"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert "2 failed, 1 passed" in found, found
+    assert "has labels from 1 to 2, expected 0 to 1" in found
+    assert "n_classes, and the labels there" in found
+
+
 def test_the_example_with_files(tmp_path):
     plugin = tmp_path / "letters.py"
     plugin.write_text(LETTERS.replace('"sha256:..."', "None"))

@@ -82,6 +82,9 @@ def test_when_all_mirrors_fail_each_reason_is_said(tmp_path, server):
         dataset(tmp_path, *urls).fetch()
     for reason in ("404", "ended after 100 of 5120 bytes|IncompleteRead", "its sha256 is"):
         assert any(part in str(error.value) for part in reason.split("|"))
+    assert "html/data.bin: data.bin is not the file that it should be" in str(error.value)
+    # no advice to delete what is gone
+    assert str(error.value).endswith(f", expected {hashlib.sha256(CONTENT).hexdigest()}")
     assert list((tmp_path / "small").iterdir()) == []
 
 
@@ -104,16 +107,26 @@ def test_a_damaged_file_is_not_read(tmp_path):
     # in the data folder itself, where torchvision keeps some
     (tmp_path / "data.bin").write_bytes(CONTENT[:-1])
     with pytest.raises(
-        UserError, match=r"data.bin is not the file that it should be, or is truncated: its sha256 is"
+        UserError,
+        match=r"data.bin is not the file that it should be, or is truncated: its sha256 is .*; delete it",
     ):
         dataset(tmp_path).x("train")
+
+
+def test_a_digest_may_have_capital_letters_and_must_have_its_kind(tmp_path):
+    (tmp_path / "data.bin").write_bytes(CONTENT)
+    found, digest = dataset(tmp_path), hashlib.sha256(CONTENT).hexdigest()
+    found.files = (files.Remote("data.bin", digest=f"sha256:{digest.upper()}"),)
+    assert len(found.x("train")) == len(CONTENT)
+    with pytest.raises(UserError, match=r"the digest of data.bin is .*, expected sha256: or md5: before"):
+        files.Remote("data.bin", digest=digest)
 
 
 def test_labels_must_fit(tmp_path):
     (tmp_path / "data.bin").write_bytes(CONTENT)
     found = dataset(tmp_path)
     found.n_classes = 10
-    with pytest.raises(UserError, match="labels outside of its 10 classes"):
+    with pytest.raises(UserError, match=r"y\('train'\) has labels from 0 to 255, expected 0 to 9"):
         found.x("train")
 
 
@@ -123,16 +136,16 @@ def test_labels_must_fit(tmp_path):
         (
             np.zeros((3, 1), np.uint8),
             np.zeros(2, int),
-            r"3 points and labels int64 \(2,\), expected an integer for every point",
+            r"int64 \(2,\), expected integers of shape \(3,\), one for every point",
         ),
-        (np.zeros((3, 1), np.uint8), np.zeros((3, 1), int), "expected an integer for every point"),
-        (np.zeros((3, 1), np.uint8), np.zeros(3), "labels float64"),
+        (np.zeros((3, 1), np.uint8), np.zeros((3, 1), int), r"int64 \(3, 1\), expected integers"),
+        (np.zeros((3, 1), np.uint8), np.zeros(3), "float64"),
         (
             np.zeros((3, 2), np.uint8),
             np.zeros(3, int),
-            r"points uint8 \(3, 2\), expected uint8 or float32 \(N, 1\)",
+            r"uint8 \(3, 2\), expected uint8 or float32 of shape \(N, 1\)",
         ),
-        (np.zeros((3, 1)), np.zeros(3, int), "points float64"),
+        (np.zeros((3, 1)), np.zeros(3, int), "float64"),
         (np.full((3, 1), np.nan, np.float32), np.zeros(3, int), "NaN or infinite"),
     ],
 )

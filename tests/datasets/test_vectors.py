@@ -49,7 +49,7 @@ def test_pendigits_in_the_original_layout(tmp_path):
     [
         ("1,2,3\n", "3 columns, expected 16"),
         ("a,b\n", "not a table of integers"),
-        (",".join(["1"] * 16) + ",11\n", "labels outside"),
+        (",".join(["1"] * 16) + ",11\n", "labels from 11 to 11"),
     ],
 )
 def test_pendigits_of_another_kind(tmp_path, text, message):

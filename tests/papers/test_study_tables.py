@@ -1,8 +1,11 @@
 """Tables of studies."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from benchmark.papers.published import paper
 from benchmark.papers.runs import study
 from benchmark.papers.study_tables import study_tables
 from tests.helpers import held_out, record, rows
@@ -33,6 +36,17 @@ def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_wh
     row = rows(table, "data set", "n_clusters")["digits", "10"]
     assert (row["purity"], row["seeds"]) == ("0.510", "1/5")
     assert any("seed 1: diverged" in note for note in table.notes)
+
+
+def test_a_study_without_a_paper_is_of_the_neutral_protocol_and_names_no_published_numbers():
+    nobody = dataclasses.replace(paper("vade"), name="", protocol="neutral")
+    own = dataclasses.replace(study("clustergan-wrong-k"), paper=nobody, tables=(), model="vade")
+    (table,) = study_tables(
+        own, [record(accuracy=0.8, config={"n_clusters": 7}, overrides={"n_clusters": 7})]
+    )
+    assert rows(table, "n_clusters")["7",]["ACC"] == "0.800"
+    assert table.notes[0].startswith("protocol (neutral): fitted on")
+    assert not any("--paper" in note for note in table.notes)
 
 
 @pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])

@@ -30,3 +30,25 @@ def test_what_fails_after_the_training_leaves_the_trained_model(tmp_path, monkey
     record = execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
     assert (record["status"], record["error"]) == ("failed", "ZeroDivisionError: division by zero")
     assert (run.folder(tmp_path) / "model.pt").is_file()
+
+
+RANDOM = """
+import numpy as np
+from benchmark.api import Dataset
+
+class Noise(Dataset):
+    name = title = "noise"
+    splits, shape, n_classes = ("all",), (2,), None
+    def x(self, split): return np.random.default_rng().random((50, 2), dtype=np.float32)
+    def y(self, split): return None
+"""
+
+
+def test_data_that_are_others_each_time_are_told_from_edited_ones(tmp_path):
+    plugin = tmp_path / "noise.py"
+    plugin.write_text(RANDOM)
+    request = Request("noise", ("kmeans",), budget="smoke", clusters=2, plugins=(str(plugin),), seeds=1)
+    (run,) = plan(request).runs
+    run.write(run.folder(tmp_path))
+    record = execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
+    assert "gives other values each time it is read: seed its randomness" in record["error"]
