@@ -91,7 +91,7 @@ def test_all_of_it_at_once_by_a_plugin_file(tmp_path):
     known = {change: read() for change, read in CHANGES.items()}
     (tmp_path / "greedy.py").write_text(IMPORTS + "\n".join(CHANGES))
     path = str(tmp_path / "greedy.py")
-    assert Registry([path]).failures == {}
+    assert Registry([path]).failures[path].startswith("it defines no model and no data set")  # nothing worse
     changed = [change for change, read in CHANGES.items() if read() != known[change]]
     assert changed == []
     assert torch.rand(2).dtype == torch.float32

@@ -362,7 +362,7 @@ def test_threads_share_the_cores_and_finished_runs_without_snapshots_are_named(c
     words += ["--snapshots", "20", "--results", str(tmp_path)]
     assert main(words) == 0
     said = capsys.readouterr().err
-    assert "1 runs, 0 of them done, 4 at a time" in said
+    assert "1 run, 0 of them done, 4 at a time" in said
     assert "learning.csv" not in said
     (run,) = planning.plan(planning.Request("digits", ("kmeans",), 1, device="cpu", threads=4)).runs
     write_record(run.folder(tmp_path), run.record("ok"))
