@@ -3,6 +3,7 @@ Imports no torch.
 """
 
 import argparse
+import contextlib
 import os
 import platform
 from collections import Counter
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.records.run import FILE, Run
+from benchmark.errors import UserError
+from benchmark.records.run import Run
 from benchmark.records.store import all_records
 from benchmark.running import submissions
 from benchmark.running.executors import slurm_queue
@@ -135,10 +137,10 @@ def _progress(sign: dict[str, Any], job: str | None) -> str:
 
 
 def _title(folder: Path) -> str:
-    """The title of a run; where there is its record alone, as the names of its folders have it: data set /
-    model / digest / seed-n.
+    """The title of a run; where its file is not there or can't be read, as beside bare records, from the
+    names of its folders: data set / model / digest / seed-n.
     """
-    if (folder / FILE).is_file():
+    with contextlib.suppress(OSError, ValueError, UserError):
         return Run.read(folder).title
     dataset, model, _, seed = folder.parts[-4:]
     return f"{dataset} {model} {seed.replace('-', ' ')}"

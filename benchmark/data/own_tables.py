@@ -63,7 +63,7 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
             f"{path} has {int(gaps.sum())} missing values, in {_named(found)}; fill or remove them"
         )
     check_numbers(x, f"{path}: the table")
-    numbered = frame.columns[(np.diff(x, axis=0) == 1).all(axis=0)]
+    numbered = frame.columns[(np.diff(x, axis=0) == 1).all(axis=0)] if len(x) > 2 else ()
     notes = [heading, *(NUMBERED.format(column, path.name) for column in numbered)]
     return Points(x, y, names, columns=tuple(frame), caveat="; ".join(filter(None, notes)) or None)
 

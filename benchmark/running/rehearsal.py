@@ -135,7 +135,7 @@ def time_run(run: Run) -> Rehearsal:
 
     read = time.process_time if run.device == "cpu" and run.threads == 1 else time.monotonic
     stages: dict[str, float] = {}
-    rest = REST
+    rest, whole = REST, True
     for item in model.stages(few):
         if item.name not in times:
             continue  # it was timed before
@@ -148,9 +148,12 @@ def time_run(run: Run) -> Rehearsal:
                 rest += seconds
         else:
             model.eval()
-            rest += count * _call_seconds(item.run, read) * len(x) / len(few)
+            seconds = _call_seconds(item.run, read)
+            whole = whole and seconds < PATIENCE
+            rest += count * seconds * len(x) / len(few)
     model.eval()
-    with contextlib.suppress(Diverged):  # of what was hardly trained nothing follows
+    # of what was hardly trained no numbers follow, of an action that patience ended nothing at all
+    with contextlib.suppress(Diverged if whole else Exception):
         rest += _call_seconds(lambda: list(assigned(model, few)), read) * sum(points) / len(few)
     return Rehearsal(stages, rest, peak_memory_mb(run.device)["process"] + REST_MEMORY)
 

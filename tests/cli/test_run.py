@@ -1,5 +1,6 @@
 """The command line as a user meets it: whole runs, own data, plugins, and errors."""
 
+import argparse
 import csv
 import errno
 import json
@@ -15,9 +16,12 @@ import pytest
 from PIL import Image
 
 from benchmark.cli.parser import main
+from benchmark.cli.run import _tables
+from benchmark.records.assignments import NO_SEEDS
 from benchmark.records.store import write_record
 from benchmark.running import plan as planning
 from benchmark.running.cost import Forecast
+from tests.helpers import record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -370,6 +374,15 @@ def test_threads_share_the_cores_and_finished_runs_without_snapshots_are_named(c
     assert "note: 1 of the runs that are done have no learning.csv" in capsys.readouterr().err
 
 
+def test_two_numbers_of_clusters_are_no_range_and_have_the_table_of_their_runs(tmp_path):
+    runs = [(tmp_path, record(seed=s, config={"n_clusters": k})) for k in (2, 3, 4) for s in (0, 1, 2)]
+    options = argparse.Namespace(paper=None, study=None, clusters=[2, 3, 4])
+    plan = planning.Plan("MNIST", "quick", "cpu", [], {}, {})
+    assert [table.name for table in _tables(plan, runs, options, NO_SEEDS)] == ["mnist-paper-clusters"]
+    options.clusters = [2, 3]
+    assert [table.name for table in _tables(plan, runs[:6], options, NO_SEEDS)] == ["mnist-paper"]
+
+
 @pytest.mark.slow
 def test_a_range_of_clusters_ends_with_a_recommendation_and_goes_on_where_it_was(cli, tmp_path):
     rng = np.random.default_rng(0)
@@ -380,6 +393,7 @@ def test_a_range_of_clusters_ends_with_a_recommendation_and_goes_on_where_it_was
     assert first.returncode == 0, first.stderr
     assert "12 runs, 0 of them done" in first.stderr
     assert "kmeans: K = " in first.stdout
+    assert "with one of these numbers shows its runs, which are kept: --clusters K" in first.stdout
     assert {p.suffix for p in (tmp_path / "tables").glob("own-*-clusters.*")} == {
         ".md",
         ".tex",

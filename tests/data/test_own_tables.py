@@ -65,6 +65,7 @@ def test_a_column_that_numbers_the_rows_is_noted(tmp_path):
     assert "column id of own.csv rises by one from row to row" in read(path, DEFAULT).caveat
     assert "column a" not in read(path, DEFAULT).caveat
     assert read(path, Reading(names="id")).caveat is None
+    assert read(write(tmp_path, "id,a\n1000,1\n1001,5\n"), DEFAULT).caveat is None  # two rows tell nothing
 
 
 def test_columns_of_new_points_are_found_by_their_names(tmp_path):

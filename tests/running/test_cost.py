@@ -35,9 +35,10 @@ def asked(monkeypatch, tmp_path):
 
     def rehearse(runs, jobs):
         models.extend(run.key["model"] for run in runs)
-        return {
-            run.digest: Rehearsal({"train": 40.0}, 4.0, 300.0) for run in runs if run.key["model"] != "bad"
-        }
+        found = {run.digest: Rehearsal({"train": 40.0}, 4.0, 300.0) for run in runs}
+        misbehaving = {"bad": None, "broken": "it fails: no such layer"}
+        found |= {r.digest: misbehaving[r.key["model"]] for r in runs if r.key["model"] in misbehaving}
+        return {digest: said for digest, said in found.items() if said}
 
     monkeypatch.setattr(rehearsal, "rehearse", rehearse)
     monkeypatch.setattr(cost, "REFERENCE", tmp_path / "reference")
@@ -95,6 +96,9 @@ def test_models_without_a_record_are_timed(asked, tmp_path):
         " (by some timed steps: mine; not known, so not counted: bad)"
     )
     assert found.summary([bad], 2) == "expected: not known for bad"
+    broken = run("broken")
+    found = forecast([bad, broken], tmp_path, 2)
+    assert found.summary([bad, broken], 2) == "expected: not known for bad, broken (it fails: no such layer)"
 
 
 def test_a_sweep_takes_until_its_last_run_ends_and_longer_where_cores_are_shared(asked):

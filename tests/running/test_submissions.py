@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import time
@@ -25,6 +26,15 @@ def test_a_run_that_gives_no_sign_of_life_is_not_running(tmp_path):
     assert [state.kind for state in states(tmp_path)] == ["pending"]
     submissions.Submission(**{**vars(submission), "pid": 2**22 + 1}).write(tmp_path)
     assert [state.kind for state in states(tmp_path)] == ["lost"]
+
+
+def test_a_run_is_called_by_its_file_and_by_its_folder_where_that_is_damaged(tmp_path):
+    run = dataclasses.replace(RUN, overrides={"lr": 0.1})
+    run.write(run.folder(tmp_path))
+    submissions.new(tmp_path, "local", [[run.folder(tmp_path)]])
+    assert [state.title for state in states(tmp_path)] == ["digits fine lr=0.1 seed 0"]
+    (run.folder(tmp_path) / "run.json").write_text("{")
+    assert [state.title for state in states(tmp_path)] == ["digits fine seed 0"]
 
 
 def test_a_sweep_is_alive_also_where_there_is_no_proc_and_of_another_user(tmp_path, monkeypatch):
