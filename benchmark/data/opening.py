@@ -43,7 +43,6 @@ def open_dataset(
     """
     dataset = registry.dataset(asked, data_folder(), reading)
     dataset.fetch()
+    check_values(dataset)  # before its splits are put together
     divided = divide(dataset, protocol)
-    spec = data_spec(divided)
-    check_values(dataset)
-    return Opened(dataset, divided, spec, dataset_digest(dataset))
+    return Opened(dataset, divided, data_spec(divided), dataset_digest(dataset))

@@ -53,11 +53,19 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"the study {path.name} is not TOML: {error}") from None
     optional = ("title", "paper", "tables", "metrics", "grid", "variants")
     check_keys(f"the study {path.name}", values, ("model", "datasets", "seeds"), optional)
     values = {"title": path.stem, "tables": [], "metrics": ["accuracy", "nmi", "ari"], **values}
     nobody = Paper("", "", values["model"], "neutral", "default", values["seeds"], ())
+    for key in ("tables", "datasets", "metrics"):
+        if not isinstance(values[key], list):  # a string would be taken for a list of letters
+            raise UserError(
+                f"the study {path.name}: {key} is {values[key]!r}, expected a list, [{values[key]!r}]"
+            )
     of = paper(values.pop("paper")) if "paper" in values else nobody
     grid = values.pop("grid", {})
     variants = values.pop("variants", None) or [

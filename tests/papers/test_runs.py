@@ -101,6 +101,8 @@ def test_a_study_needs_a_model_data_sets_and_seeds(tmp_path):
         ("grid", "gird", "unknown key of the study own.toml: 'gird'; did you mean grid"),
         ("seeds", 'metrics = ["acuracy"]\nseeds', "unknown metric of the study own.toml: 'acuracy'; did you"),
         ("seeds", 'paper = "vad"\nseeds', "unknown paper 'vad'; did you mean vade"),
+        ('["digits"]', '"digits"', "own.toml: datasets is 'digits', expected a list, ['digits']"),
+        ('["digits"]', "digits", "the study own.toml is not TOML: Invalid value (at line 2, column 12)"),
     ],
 )
 def test_a_mistake_in_a_study_is_named(tmp_path, right, wrong, message):
