@@ -47,12 +47,13 @@ class GMVAE(ClusteringModel):
 
     Deviations from the released code (branch version2): its hand-written gradient of the conditional prior
     has a sign error and mixes up the points of a batch, and it scales the z-prior's gradient by 0.4; here the
-    terms above are differentiated automatically.
+    terms above are differentiated automatically. Its branch for SVHN has no constraint (lambda = 0); here the
+    constraint, which is part of the paper's final version, holds for all data.
 
-    Additions, off by default and used on the data sets that the paper does not have (docs/models/gmvae.md): a
-    weight of the reconstruction, and its annealing. Grey levels that count N black points, as those of digits
+    Additions, off by default and used on digits, on vectors and below the paper's budget
+    (docs/models/gmvae.md): a weight of the reconstruction, and its annealing. Grey levels that count N black points, as those of digits
     with N = 16, are binomial, so the weight N makes the bound the right one. The released code has such a
-    weight for its 2-D data (2). Images of unknown origin with fewer than `min_values` pixels are weighted as
+    weight for its 2-D data, 2; the presets of vectors have 10. Images of unknown origin with fewer than `min_values` pixels are weighted as
     if they had so many: a likelihood that knows too little of a point merges clusters, and the paper's images
     have 784 pixels.
     """
@@ -121,8 +122,8 @@ class GMVAE(ClusteringModel):
     presets = {
         "mnist": {"network": "conv"},
         "fashion_mnist": {"network": "conv"},
-        "svhn": {"network": "conv"},
-        "svhn_extra": {"network": "conv"},
+        "svhn": {"network": "conv", "batch_size": 128, "epochs": 500},
+        "svhn_extra": {"network": "conv", "batch_size": 128, "epochs": 500},
         "digits": {
             "x_dim": 10,
             "w_dim": 10,

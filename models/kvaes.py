@@ -19,7 +19,7 @@ from ._mixture import fit_mixture, information
 from ._networks import decoder_mean, gaussian_kl, reconstruction_nll
 from ._stacked import StackedLinear, stacked_conv, stacked_deconv, stacked_mlp
 
-IMAGES = {  # the paper's settings for MNIST; the numbers of epochs are ours, as it gives none
+IMAGES = {  # the paper's networks for MNIST; numbers of epochs and batch size are ours, as it gives none
     "latent": 8,
     "filters": (8, 16, 32, 64),
     "discriminator_filters": (64, 128, 256),
@@ -64,7 +64,8 @@ class KVAEs(ClusteringModel):
     - Minibatches of the parts are drawn with replacement. All K VAEs take the same number of steps in a
       meta-iteration, the one in which a part of N / K points is seen `vae_epochs` times.
     - The discriminators have no batch normalisation, and see the same real points.
-    - Empty parts: a VAE without points stays as it is until points come back. With `min_share` > 0 the load
+    - Empty parts: a VAE without points gets no gradient until points come back. What its Adam remembers, and
+      batch normalisation's running statistics, still move it a little. With `min_share` > 0 the load
       is balanced as in the authors' later version: one with too few points goes on with those that it had
       before.
     - Points that were not trained on: the rule `default` is the one of training, but discriminators are only
