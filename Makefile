@@ -33,7 +33,7 @@ bench: $(VENV)/.installed  ## train models on a data set and print the table; DA
 		$(call option,BUDGET,budget) $(call option,CLUSTERS,clusters) $(call option,DEVICE,device) $(call option,JOBS,jobs) \
 		$(call option,FID,fid) $(call option,PLUGIN,plugin) $(call option,EXECUTOR,executor) $(ARGS)
 
-test: $(VENV)/.installed  ## run the tests (not the slow, gpu and perf ones; ARGS="-m slow" runs those)
+test: $(VENV)/.installed  ## run the tests (not the slow, gpu, slurm and perf ones; ARGS="-m slow" runs those)
 	$(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 tables: $(VENV)/.installed  ## write the tables of everything under RESULTS
@@ -54,7 +54,7 @@ gpu-check: $(VENV)/.installed  ## test and time the suite on CUDA within 8 minut
 perf: $(VENV)/.installed  ## measure the time of training steps and epochs with pytest-benchmark
 	$(python) -m pytest -m perf tests/perf --benchmark-columns=min,median,stddev,rounds --benchmark-sort=name $(ARGS)
 
-lint: $(VENV)/.dev  ## ruff, its formatting, mypy, and the floors of imports
+lint: $(VENV)/.dev  ## ruff, its formatting, mypy, and the layers of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

@@ -23,6 +23,6 @@ if not (Path(__file__).parent / "models").is_dir():
 
 def __getattr__(name: str) -> Any:
     if name == "DeepClustering":
-        # by its name: the lowest floor imports this package, and does not depend on the estimator
+        # by its name: the lowest layer imports this package, and does not depend on the estimator
         return importlib.import_module("benchmark.estimator.deep_clustering").DeepClustering
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

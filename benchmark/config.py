@@ -112,6 +112,8 @@ def _check_ranges(config: ModelConfig) -> None:
             raise ValueError(f"{name} is {value}, expected a positive number")
         if name.split("_")[-1] in ("epochs", "steps", "iterations") and not value >= 0:
             raise ValueError(f"{name} is {value}, expected at least 0")
+        if name in ("batch_size", "latent", "restarts") and not value >= 1:
+            raise ValueError(f"{name} is {value}, expected at least 1")
 
 
 def overridden(

@@ -118,7 +118,8 @@ class Registry:
         found = self._find("data set", name, self.datasets, neither)
         if given := reading.given():
             raise UserError(
-                f"{name} is no data of your own, {KINDS}, which {' and '.join(given)} would be for"
+                f"{' and '.join(given)} was given for the data set {name}, and is for data of your own:"
+                f" {KINDS}; leave it out"
             )
         return found(folder)
 

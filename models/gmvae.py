@@ -51,11 +51,11 @@ class GMVAE(ClusteringModel):
     constraint, which is part of the paper's final version, holds for all data.
 
     Additions, off by default and used on digits, on vectors and below the paper's budget
-    (docs/models/gmvae.md): a weight of the reconstruction, and its annealing. Grey levels that count N black points, as those of digits
-    with N = 16, are binomial, so the weight N makes the bound the right one. The released code has such a
-    weight for its 2-D data, 2; the presets of vectors have 10. Images of unknown origin with fewer than `min_values` pixels are weighted as
-    if they had so many: a likelihood that knows too little of a point merges clusters, and the paper's images
-    have 784 pixels.
+    (docs/models/gmvae.md): a weight of the reconstruction, and its annealing. Grey levels that count N black
+    points, as those of digits with N = 16, are binomial, so the weight N makes the bound the right one. The
+    released code has such a weight for its 2-D data, 2; the presets of vectors have 10. Images of unknown
+    origin with fewer than `min_values` pixels are weighted as if they had so many: a likelihood that knows
+    too little of a point merges clusters, and the paper's images have 784 pixels.
     """
 
     name = "gmvae"

@@ -173,6 +173,7 @@ def test_an_equal_value_of_a_preset_stays_as_it_is_written():
     [
         ({"centre_lr": "-1"}, "natural: centre_lr is -1.0, expected a positive number"),
         ({"warmup_steps": "-1"}, "natural: warmup_steps is -1, expected at least 0"),
+        ({"latent": "0"}, "natural: latent is 0, expected at least 1"),
         ({"betas": "0.5"}, "natural.betas was given '0.5', expected tuple[float, float]"),
         ({"scale": "large"}, "natural.scale was given 'large', expected"),
         ({"options": "a=1"}, "natural.options can't be set: its type is dict[str, int], expected int, float"),

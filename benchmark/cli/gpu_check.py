@@ -52,7 +52,7 @@ def gpu_check(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"stopped; {path} has the parts that have ended", file=sys.stderr)
         return 130
-    print(f"{path} is whole: send it back")
+    print(f"{path} is whole: attach it to an issue, so that it helps others")
     return 2 if any(done.failure for done in check.done) else 0
 
 

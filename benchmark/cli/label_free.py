@@ -16,7 +16,7 @@ def label_free(options: argparse.Namespace) -> int:
     from benchmark.tables.label_free import MODELS, SEEDS, label_free_tables, with_gone
 
     path = options.results / SCORES
-    scores = measure_runs(all_records(options.results))
+    scores = measure_runs(all_records(options.results), options.plugins, options.data)
     if path.is_file():
         scores = with_gone(scores, pd.read_csv(path, dtype={"digest": str}))
     tables = label_free_tables(scores) if len(scores) else []

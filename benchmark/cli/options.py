@@ -24,10 +24,16 @@ def add_plugins(command: argparse.ArgumentParser) -> None:
 
 
 def add_finished_runs(command: argparse.ArgumentParser) -> None:
-    """Which finished runs are meant, and where their data are."""
+    """Which finished runs are meant, and where what they need is."""
     command.add_argument(
         "folders", type=Path, nargs="+", metavar="DIR", help="a results folder, or any folder below it"
     )
+    add_places(command)
+
+
+def add_places(command: argparse.ArgumentParser) -> None:
+    """Where own data and plugins of finished runs are."""
+    add_plugins(command)
     command.add_argument(
         "--data",
         type=Path,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.options import (
     add_finished_runs,
+    add_places,
     add_plugins,
     add_reading,
     add_results,
@@ -108,7 +109,6 @@ def _add_evaluate(commands: "Commands") -> None:
     evaluate.add_argument(
         "--again", action="store_true", help="also of runs that have every metric of today's version"
     )
-    add_plugins(evaluate)
 
 
 def _add_fid(commands: "Commands") -> None:
@@ -140,7 +140,6 @@ def _add_fid(commands: "Commands") -> None:
     fid.add_argument(
         "--per-cluster", action="store_true", help="also each cluster against the real images assigned to it"
     )
-    add_plugins(fid)
 
     weights = commands.add_parser("fid-weights", help="fetch the Inception weights of FID, verified")
     weights.set_defaults(command="evaluate:fid_weights")
@@ -176,6 +175,7 @@ def _add_tables(commands: "Commands") -> None:
         "label-free", help="what scores without labels are worth: their correlation with accuracy over seeds"
     )
     label_free.set_defaults(command="label_free:label_free")
+    add_places(label_free)
 
     export = commands.add_parser(
         "export", help="copy records, and small pictures of one run per model, to be committed"

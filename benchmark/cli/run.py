@@ -226,13 +226,9 @@ def _fid_afterwards(folders: list[Path], options: argparse.Namespace) -> None:
     """FID of those runs that have ended well and lack it, in a process of its own, which says what it could
     not do.
     """
-    from benchmark.records.store import read_record
+    from benchmark.records.store import ended_well, read_record
 
-    good = [
-        folder
-        for folder in folders
-        if (record := read_record(folder)) is not None and record["status"] == "ok"
-    ]
+    good = [folder for folder in folders if ended_well(read_record(folder))]
     if good:
         plugins = [word for plugin in options.plugins for word in ("--plugin", plugin)]
         command = [

@@ -19,9 +19,8 @@ def diagnose(model: ClusteringModel, x: torch.Tensor, seed: int) -> dict[str, An
     Returns, for a model that samples, lists with one value per cluster:
         consistency: share of the samples of cluster k that the model assigns to k; 1 / K is chance.
         variety: mean over the values of a point of the samples' standard deviation, relative to that of the
-        training
-            points assigned to k: 0 when all samples are equal, 1 when they vary like the data; None without
-            points.
+            training points assigned to k: 0 when all samples are equal, 1 when they vary like the data; None
+            without points.
     And for bounded data:
         saturation: share of sampled values within 1 % of the ends of the range, and the same of the data.
     """

@@ -20,7 +20,9 @@ from benchmark.records.select import compared_metrics, compared_split, groups, n
 Runs = Sequence[tuple[Path, Record]]
 
 
-def measure_runs(runs: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
+def measure_runs(
+    runs: Iterable[tuple[Path, Record]], plugins: Sequence[str] = (), data: Sequence[Path] = ()
+) -> pd.DataFrame:
     """A row for every run that ended well, of data with labels, with its assignments beside its record.
 
     Columns: dataset, protocol, budget, model, seed, digest, accuracy, consensus (the accuracy of the one
@@ -49,7 +51,7 @@ def measure_runs(runs: Iterable[tuple[Path, Record]]) -> pd.DataFrame:
             others = [found for other, found in labels.items() if other != model]
             rows += [
                 {"dataset": dataset, "protocol": protocol, "budget": budget, "model": model, **row}
-                for row in _of_model(group, labels[model], others)
+                for row in _of_model(group, labels[model], others, plugins, data)
             ]
     return pd.DataFrame(rows)
 
@@ -59,11 +61,15 @@ def _labels(folder: Path, record: Record) -> np.ndarray:
 
 
 def _of_model(
-    runs: Runs, labels: Sequence[np.ndarray], others: Sequence[Sequence[np.ndarray]]
+    runs: Runs,
+    labels: Sequence[np.ndarray],
+    others: Sequence[Sequence[np.ndarray]],
+    plugins: Sequence[str],
+    data: Sequence[Path],
 ) -> Iterable[Mapping[str, object]]:
     agreement = with_others(pairwise_agreement(labels))
     own, everywhere = _silhouettes([folder for folder, _ in runs])
-    consensus = _consensus(runs)
+    consensus = _consensus(runs, plugins, data)
     for i, (_, record) in enumerate(runs):
         metrics = compared_metrics(record)
         means = [np.mean([pairwise_agreement([labels[i], c])[0, 1] for c in found]) for found in others]
@@ -110,11 +116,11 @@ def _silhouettes(folders: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     return found.diagonal().copy(), found.mean(axis=0)
 
 
-def _consensus(runs: Runs) -> float:
+def _consensus(runs: Runs, plugins: Sequence[str], data: Sequence[Path]) -> float:
     """Accuracy of the consensus of these runs."""
     if len(runs) < 2:
         return math.nan
     digest, split = runs[0][1]["digest"], str(compared_split(runs[0][1]))
     if digest not in seeds_together(runs).consensus:
-        write_consensus([folder for folder, _ in runs])
+        write_consensus([folder for folder, _ in runs], plugins, data)
     return float(seeds_together(runs).consensus[digest]["metrics"][split]["accuracy"])

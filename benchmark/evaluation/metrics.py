@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 
-METRICS_VERSION = (
-    1  # stands in every record: raise it when a definition here changes; `evaluate` measures again
-)
+# Stands in every record: raise it when a definition here changes; `evaluate` measures again.
+METRICS_VERSION = 1
 SILHOUETTE_POINTS = 2000
 
 
@@ -86,6 +85,11 @@ def purity(table: np.ndarray) -> float:
     return float(table.max(axis=1).sum() / table.sum())
 
 
+def is_hard(log_q: np.ndarray) -> bool:
+    """Whether every row is one-hot: then the model says nothing of how certain it is."""
+    return bool(np.isneginf(log_q).sum() == log_q.shape[0] * (log_q.shape[1] - 1))
+
+
 def exemplar_accuracy(y: np.ndarray, log_q: np.ndarray) -> float | None:
     """Accuracy when each cluster is labelled by one point: the one with the largest q(k | x) (the first of
     equals).
@@ -93,7 +97,7 @@ def exemplar_accuracy(y: np.ndarray, log_q: np.ndarray) -> float | None:
     Makhzani et al. 2015 (adversarial autoencoders), section 5; used by GMVAE. None where every row is one-hot
     (a hard method): then there is no most confident point.
     """
-    if np.isneginf(log_q).sum() == log_q.shape[0] * (log_q.shape[1] - 1):
+    if is_hard(log_q):
         return None
     labels_of_clusters = y[log_q.argmax(axis=0)]  # (K,)
     return float((labels_of_clusters[log_q.argmax(axis=1)] == y).mean())

@@ -21,15 +21,13 @@ from benchmark.evaluation.metrics import METRICS, METRICS_VERSION
 from benchmark.files import locked
 from benchmark.records.load import load_run
 from benchmark.records.run import Record
-from benchmark.records.store import read_record, write_record
+from benchmark.records.store import ended_well, read_record, write_record
 
 
 def finished(paths: Sequence[Path]) -> list[Path]:
     """The folders, at or below the given ones, of runs that ended well."""
     found = sorted({path.parent for given in paths for path in given.rglob("record.json")})
-    good = [
-        folder for folder in found if (record := read_record(folder)) is not None and record["status"] == "ok"
-    ]
+    good = [folder for folder in found if ended_well(read_record(folder))]
     if not good:
         raise UserError(f"no run that ended well lies below {', '.join(map(str, paths))}")
     return good

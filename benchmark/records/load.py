@@ -16,7 +16,7 @@ from benchmark.errors import UserError
 from benchmark.isolation import isolated
 from benchmark.records.run import FILE, STANDARDISATION, Record, Run
 from benchmark.records.source import source_digest
-from benchmark.records.store import read_record
+from benchmark.records.store import ended_well, read_record
 from benchmark.registry import Registry
 
 
@@ -127,7 +127,7 @@ def load_run(
     """
     folder = Path(folder)
     record = read_record(folder)
-    if record is None or record["status"] != "ok":
+    if not ended_well(record):
         raise UserError(
             f"{folder} holds no run that ended well; expected a folder RESULTS/runs/DATA/MODEL/DIGEST/seed-N"
         )

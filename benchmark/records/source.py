@@ -3,8 +3,8 @@ the suite's.
 
 A record says by this digest which code it was made with. An edit that can't change a result (comments,
 docstrings, layout, presets, whose resolved values stand in the key) changes no digest, and neither does a
-module of the suite's
-own core that moves: what of the core changes results has a version of its own in the key.
+module of the suite's own core that moves: what of the core changes results has a version of its own in the
+key.
 """
 
 import ast

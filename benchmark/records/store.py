@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
+from typing import TypeGuard
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from benchmark.files import write_atomically
 from benchmark.records.run import Record
 
 SCHEMA = 2
-# not times, not hosts
+# What two copies of a run must agree in, wherever and whenever they were made.
 OUTCOME = (
     "status",
     "key",
@@ -61,6 +62,11 @@ def write_first_record(folder: Path, record: Record) -> bool:
     finally:
         temporary.unlink()
     return True
+
+
+def ended_well(record: Record | None) -> TypeGuard[Record]:
+    """Whether there is a record, and its run has ended with a result."""
+    return record is not None and record["status"] == "ok"
 
 
 def read_record(folder: Path) -> Record | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark import plots
 from benchmark.api import ClusteringModel, as_float, in_full_precision
 from benchmark.data.own_file import Standardisation
+from benchmark.evaluation.metrics import is_hard
 
 MOST, LEAST, SAMPLES = 8, 4, 4  # images of a cluster in its row of the sheet
 MAP_POINTS = 2000
@@ -100,11 +101,6 @@ def _by_certainty(model: ClusteringModel, x: Tensor, best: np.ndarray, members: 
     z = embedded(model, x[torch.from_numpy(members).to(x.device)])
     distance = np.linalg.norm(z - z.mean(axis=0), axis=1)
     return members[np.lexsort((distance, -best[members]))]
-
-
-def is_hard(log_q: np.ndarray) -> bool:
-    """Whether every row is one-hot: then the model says nothing of how certain it is."""
-    return bool(np.isneginf(log_q).sum() == log_q.shape[0] * (log_q.shape[1] - 1))
 
 
 def _table(path: Path, clusters: list[Cluster], names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from statistics import fmean, median
 from benchmark.errors import UserError
 from benchmark.records.provenance import ROOT, available_cores
 from benchmark.records.run import Record, Run
-from benchmark.records.store import read_record, roots
+from benchmark.records.store import ended_well, read_record, roots
 from benchmark.running import rehearsal
 
 REFERENCE = ROOT / "results" / "reference"  # in a clone of the repository; an installation has none
@@ -121,7 +121,7 @@ def _equal_runs(run: Run, results: Path) -> list[Record]:
         for path in root.glob(f"{run.key['dataset']}/{run.key['model']}/*/seed-*"):
             with contextlib.suppress(UserError):  # whatever is wrong there is told where it matters
                 record = read_record(path)
-                if record is not None and record["status"] == "ok":
+                if ended_well(record):
                     found.append(record)
     equal = [r for r in found if all(r["key"].get(name) == run.key[name] for name in SAME)]
     newest = max(equal, key=lambda r: (r["digest"] == run.digest, r.get("started", "")), default=None)

@@ -100,8 +100,8 @@ def _train_and_evaluate(
         folder / "checkpoint.pt",
         report,
         stop,
-        not run.eager,
-        snapshots,
+        graphs=not run.eager,
+        snapshots=snapshots,
     )
     model = trainer.model
     torch.save(model.state_dict(), folder / "model.pt")  # first, whatever fails below

@@ -15,7 +15,7 @@ from typing import Any
 from benchmark.errors import UserError, explained
 from benchmark.reading import DEFAULT, Reading
 from benchmark.records.run import THREADS, Record, Run
-from benchmark.records.store import CONTINUED, find_record, read_record, roots
+from benchmark.records.store import CONTINUED, ended_well, find_record, read_record, roots
 from benchmark.running import processes
 
 
@@ -178,10 +178,22 @@ def plan(request: Request, note: Path | None = None) -> Plan:
                 # Of what models are told of the data, what neither the suite's code nor the arrays hold.
                 key["value_range"] = spec.value_range and list(spec.value_range)
             overridden = config.overridden(model, spec, dataset.n_classes, budget, resolved)
-            spec_fields = dataclasses.asdict(spec)
-            more = (request.fid, request.fid_n, overridden, spec_fields, request.reading)
-            how = (request.eager, request.snapshots)
-            runs += [Run(key, seed, asked, plugins, *more, *how) for seed in range(request.seeds)]
+            runs += [
+                Run(
+                    key,
+                    seed,
+                    asked,
+                    plugins,
+                    fid=request.fid,
+                    fid_n=request.fid_n,
+                    overrides=overridden,
+                    spec=dataclasses.asdict(spec),
+                    reading=request.reading,
+                    eager=request.eager,
+                    snapshots=request.snapshots,
+                )
+                for seed in range(request.seeds)
+            ]
     return Plan(dataset.title, budget, device, runs, skipped, registry.failures)
 
 
@@ -223,7 +235,7 @@ def why_not_done(run: Run, results: Path) -> str:
     reasons = []
     for other in sorted(folder.parent.parent.glob(f"*/{folder.name}")):
         record = read_record(other) if other != folder else None
-        if record is not None and record["status"] == "ok" and record["key"]["budget"] == run.key["budget"]:
+        if ended_well(record) and record["key"]["budget"] == run.key["budget"]:
             reasons.append(f"{record['digest']} differs in {', '.join(_differences(run.key, record['key']))}")
     return "; ".join(reasons) or "has never been run"
 

@@ -323,7 +323,10 @@ def test_own_data_that_can_not_be_used_are_one_sentence_and_nothing_is_written(
 
 def test_an_option_of_own_data_is_refused_for_a_data_set_of_the_suite(capsys):
     assert main(["info", "digits", "--size", "8"]) == 1
-    assert "digits is no data of your own" in capsys.readouterr().err
+    assert (
+        "--size was given for the data set digits, and is for data of your own: a folder"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_range_of_clusters_is_planned_as_runs_like_any_other(capsys, monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ from benchmark.evaluation.metrics import (
     accuracy,
     contingency,
     exemplar_accuracy,
+    is_hard,
     measure,
     purity,
 )
@@ -101,9 +102,11 @@ def test_nmi_means_differ_for_a_collapsed_solution():
     assert found["nmi_geometric"] == pytest.approx(mutual / np.sqrt(np.log(10) * np.log(2)))
 
 
-def test_a_hard_assignment_has_no_exemplars():
+def test_a_hard_assignment_is_known_by_its_rows_and_has_no_exemplars():
     with np.errstate(divide="ignore"):
         log_q = np.log(np.eye(3)[[0, 1, 2, 0]])
+        assert not is_hard(np.log([[0.5, 0.5], [1.0, 0.0]]))
+    assert is_hard(log_q)
     assert labelled(np.array([0, 1, 2, 0]), log_q)["exemplar_accuracy"] is None
 
 

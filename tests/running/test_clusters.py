@@ -9,7 +9,7 @@ from benchmark.api import DataSpec
 from benchmark.config import resolve
 from benchmark.data.own_file import Standardisation
 from benchmark.registry import Registry
-from benchmark.running.clusters import describe, is_hard, write
+from benchmark.running.clusters import describe, write
 
 IMAGES, VECTORS = DataSpec("digits", (1, 8, 8), (0.0, 1.0), 60), DataSpec("own", (2,), None, 5)
 
@@ -47,12 +47,6 @@ def test_all_points_of_a_large_hard_cluster_are_ordered_by_distance():
     (cluster, _) = describe(_model("kmeans", VECTORS), x, log_q)
     distance = np.linalg.norm(x.numpy() - x.numpy().mean(axis=0), axis=1)
     assert cluster.order[[0, -1]].tolist() == [distance.argmin(), distance.argmax()]
-
-
-def test_a_hard_method_is_known_by_its_rows():
-    with np.errstate(divide="ignore"):
-        assert is_hard(np.log([[0.0, 1.0], [1.0, 0.0]]))
-        assert not is_hard(np.log([[0.5, 0.5], [1.0, 0.0]]))
 
 
 def test_a_table_a_sheet_and_a_map_of_images_and_of_vectors(tmp_path):

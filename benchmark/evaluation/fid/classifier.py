@@ -25,9 +25,8 @@ from benchmark.evaluation.fid.moments import Progress
 from benchmark.evaluation.fid.weights import Parameters, parameter_digest
 from benchmark.files import write_arrays
 
-CLASSIFIER_VERSION = (
-    2  # raise it when network or training change; trained weights of older versions are then made again
-)
+# Raise it when network or training change; trained weights of older versions are then made again.
+CLASSIFIER_VERSION = 2
 FEATURES = 64
 WIDTHS = (16, 32, 64)
 BATCH_SIZE = 128

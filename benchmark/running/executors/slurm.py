@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.records.run import Record, Run
-from benchmark.records.store import read_record, write_first_record, write_record
+from benchmark.records.store import ended_well, read_record, write_first_record, write_record
 from benchmark.running import submissions
 from benchmark.running.executors import slurm_queue
 from benchmark.running.executors.local import LOG_TAIL_LINES
@@ -78,7 +78,7 @@ class SlurmExecutor:
             new = [
                 run
                 for run in runs
-                if (folder := run.folder(self.results)) not in queued and not _ended_well(folder)
+                if (folder := run.folder(self.results)) not in queued and not ended_well(read_record(folder))
             ]
             if new:
                 slurm_queue.probe(self.results, self.options, new[0])
@@ -231,8 +231,3 @@ def queued_folders(results: Path) -> set[Path]:
             " again"
         )
     return set(queue.entries)
-
-
-def _ended_well(folder: Path) -> bool:
-    record = read_record(folder)
-    return record is not None and record["status"] == "ok"

@@ -21,17 +21,15 @@ class SlurmOptions:
     partition: str | None = None  # queue to submit to
     account: str | None = None  # project to charge
     qos: str | None = None  # quality of service
-    time: str = (
-        "4:00:00"  # limit of one sitting, in any of SLURM's formats; runs that need more go on in the next
-    )
+    # limit of one sitting, in any of SLURM's formats; runs that need more go on in the next
+    time: str = "4:00:00"
     gpus: str | None = None  # 1, or with a type: a100:1 (default: 1 on CUDA)
     cpus: int | None = None  # cores (default: the threads of the job's runs)
     memory: str | None = None  # of the job, e.g. 8G
     parallel: int = 64  # jobs of this sweep at a time
     per_gpu: int = 1  # runs of one model that share a job and its GPU
-    requeues: int = (
-        5  # times that a job is started again after preemption, the end of its time, or the death of its node
-    )
+    # times that a job is started again after preemption, the end of its time, or the death of its node
+    requeues: int = 5
     setup: tuple[str, ...] = ()  # shell lines before the start, e.g. "module load cuda" (file only)
     # further options of sbatch: sbatch.constraint=a100
     sbatch: dict[str, Any] = dataclasses.field(default_factory=dict)
