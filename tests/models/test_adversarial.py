@@ -25,6 +25,9 @@ def test_adversarial_losses_equal_numpy():
     sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
     assert adversarial.critic_loss(t(a), t(b), "wgan-gp").item() == pytest.approx(b.mean() - a.mean())
     assert adversarial.generator_loss(t(b), "wgan-gp").item() == pytest.approx(-b.mean())
+    hinge = np.maximum(0, 1 - a).mean() + np.maximum(0, 1 + b).mean()
+    assert adversarial.critic_loss(t(a), t(b), "hinge").item() == pytest.approx(hinge)
+    assert adversarial.generator_loss(t(b), "hinge").item() == pytest.approx(-b.mean())
     cross_entropy = -np.log(sigmoid(a)).mean() - np.log(1 - sigmoid(b)).mean()
     assert adversarial.critic_loss(t(a), t(b), "nonsaturating").item() == pytest.approx(cross_entropy)
     assert adversarial.generator_loss(t(b), "nonsaturating").item() == pytest.approx(

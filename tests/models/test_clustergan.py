@@ -75,6 +75,30 @@ def test_the_generators_losses_equal_numpy(double):
     assert losses["z_c"].item() == pytest.approx(-3 * log_softmax[np.arange(40), cluster.numpy()].mean())
 
 
+@pytest.mark.parametrize("per_batch", [False, True])
+def test_the_critics_gradient_is_that_of_its_loss_and_of_the_weighted_penalty(double, per_batch):
+    """E D(G(z)) - E D(x) + 7 E (|grad D(x^)| - 1)^2 with the interpolation given, differentiated sample by
+    sample.
+    """
+    model, x = make(penalty=7, penalty_per_batch=per_batch), points(12).double()
+    before = copy.deepcopy(model)
+    torch.manual_seed(5)
+    losses = model.critic_step(x)
+    torch.manual_seed(5)
+    generated = before.generator(before.sample_prior(12)[0]).detach()
+    between = torch.lerp(generated, x, torch.rand(1 if per_batch else 12).view(-1, 1, 1, 1)).requires_grad_()
+    slopes = [
+        torch.autograd.grad(before.critic(between[[i]]), between, create_graph=True)[0] for i in range(12)
+    ]
+    penalty = 7 * torch.stack([(slope.norm() - 1) ** 2 for slope in slopes]).mean()
+    critic = before.critic(generated).mean() - before.critic(x).mean()
+    torch.testing.assert_close(losses, {"critic": critic, "penalty": penalty})
+    # but for the head's bias, which moves both scores alike
+    weights = lambda m: [*m.critic_trunk.parameters(), m.critic_head.weight]  # noqa: E731
+    expected = torch.autograd.grad(critic + penalty, weights(before))
+    torch.testing.assert_close([p.grad for p in weights(model)], list(expected))
+
+
 def test_infogan_adds_the_cross_entropy_to_the_critics_step_as_well(double):
     model = make(variant="infogan", beta_c=3, critic_steps=1).eval()
     before, x = copy.deepcopy(model), points(40).double()
@@ -178,6 +202,13 @@ def test_one_interpolation_coefficient_per_sample_or_per_batch(monkeypatch):
     assert sizes == [40, 1]
 
 
+def test_both_adams_have_the_papers_betas_and_each_its_rate():
+    model = make(lr=1e-3, critic_lr=2e-3)
+    adams = [model.optimizer.defaults, model.critic_optimizer.defaults]
+    assert [(a["lr"], a["betas"]) for a in adams] == [(1e-3, (0.5, 0.9)), (2e-3, (0.5, 0.9))]
+    assert make(beta2=0.99).critic_optimizer.defaults["betas"] == (0.5, 0.99)
+
+
 def test_the_critic_learns_to_be_high_on_data():
     model = make(lr=1e-3)
     for _ in range(60):
@@ -202,10 +233,12 @@ def test_the_prior(variant, sigma):
 # Assignment
 
 
-@pytest.fixture(scope="module")
-def toy():
-    """A fixed random generator, and an encoder trained on it alone."""
-    model = make(latent=3, hidden=64, decode_steps=100, decode_penalty=0.1)
+@pytest.fixture(scope="module", params=[0.1, 0.5], ids=["paper", "quick"])
+def toy(request):
+    """A fixed random generator, and an encoder trained on it alone; with the sigma of the paper's budget, and
+    with that of the smaller ones, with which units are converted.
+    """
+    model = make(latent=3, hidden=64, decode_steps=100, decode_penalty=0.1, sigma=request.param)
     toy = nn.Sequential(nn.Linear(3 + K, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
     nn.init.normal_(toy[0].weight, std=3.0)
     model.generator = toy
@@ -220,6 +253,14 @@ def toy():
     torch.manual_seed(1)
     model.fit_kmeans(x)
     return model, x, z, clusters
+
+
+def test_codes_have_z_n_in_units_in_which_sigma_is_a_tenth(toy):
+    model, x, z, _ = toy
+    z_n, logits = model.encode(x)
+    expected = torch.cat([z_n / {0.1: 1, 0.5: 5}[model.sigma], logits.softmax(dim=1)], dim=1)
+    torch.testing.assert_close(model.embed(x), expected)
+    assert z[:, :3].std().item() == pytest.approx(model.sigma, rel=0.1)
 
 
 def test_the_encoder_recovers_the_latents_of_a_toy_generator(toy):
@@ -257,6 +298,7 @@ def test_measurements_of_an_encoder_that_inverts_its_generator(toy):
     assert found["decoded_as_encoded"] == 1.0
     assert found["encoded_error"] < 0.02
     assert found["decoded_error"] < 0.01
+    assert found["decoded_clipped"] == 0  # the box is six sigma wide
 
 
 def test_kmeans_centres_are_those_of_the_blobs_in_the_order_of_the_reference():

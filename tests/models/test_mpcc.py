@@ -283,6 +283,20 @@ def test_which_generator_reconstructs():
         assert not torch.allclose(expected, other)
 
 
+def test_samples_come_from_the_averaged_generator():
+    model = make(ema_start=0)
+    for _ in range(3):
+        model.step(torch.rand(32, 1, 8, 8))
+    model.eval()
+    images = []
+    for generator in (model.ema_generator, model.generator):
+        torch.manual_seed(3)
+        images.append(model.resize.back(generator(*model.prior.sample(5))))
+    torch.manual_seed(3)
+    torch.testing.assert_close(model.sample(5), images[0])
+    assert not torch.allclose(*images)
+
+
 def test_which_variance_classifies():
     """The choice "exact" is Bayes' rule for the distribution that z is drawn from; "released" has e^v +
     sigma^2.

@@ -49,30 +49,40 @@ def unstacked(stack, j):
             for n, value in values.items():
                 getattr(copy, n).copy_(value)
         layers.append(copy)
-    return nn.Sequential(*layers).double()
+    return nn.Sequential(*layers)
+
+
+@pytest.fixture
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("spec", [PLANE, IMAGES], ids=["linear", "convolutional"])
-def test_three_batched_steps_equal_a_loop_over_the_networks(spec):
+def test_three_batched_steps_equal_a_loop_over_the_networks(spec, double):
     """Values of losses, weights after steps of Adam, running statistics; with 9x8 images, so that a size is
-    odd.
+    odd. Each discriminator sees the same points against its VAE's samples, decoded with the running
+    statistics.
     """
     filters = {"filters": "4,8,8", "discriminator_filters": "4,8"} if spec is IMAGES else {}
     settings = {"latent": str(J), "batch_size": str(B), "hidden": "5,6", "lr": "0.01", **filters}
     torch.manual_seed(0)
-    model = kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, K, "smoke", settings)).double().train()
+    model = kvaes.KVAEs(spec, config.resolve(kvaes.KVAEs, spec, K, "smoke", settings)).train()
     model.vae_optimizer = torch.optim.Adam(
         [*model.encoder.parameters(), *model.decoder.parameters()], 0.01, (0.5, 0.999)
     )
+    model.discriminator_optimizer = torch.optim.Adam(model.discriminator.parameters(), 0.01, (0.5, 0.999))
     loops = [(unstacked(model.encoder, j), unstacked(model.decoder, j)) for j in range(K)]
     critics = [unstacked(model.discriminator, j) for j in range(K)]
     adams = [torch.optim.Adam([*e.parameters(), *d.parameters()], 0.01, (0.5, 0.999)) for e, d in loops]
+    critic_adams = [torch.optim.Adam(critic.parameters(), 0.01, (0.5, 0.999)) for critic in critics]
     for step in range(3):
-        x = torch.rand(K, B, spec.dim, dtype=torch.float64)
+        x = torch.rand(K, B, spec.dim)
         torch.manual_seed(step)
         found = model.vae_step(x)
         torch.manual_seed(step)
-        noise, losses = torch.randn(K, B, J, dtype=torch.float64), []
+        noise, losses = torch.randn(K, B, J), []
         for j, (encoder, decoder) in enumerate(loops):
             m, l = encoder(x[j]).chunk(2, dim=1)
             output = decoder(m + noise[j] * (l / 2).exp())
@@ -85,8 +95,25 @@ def test_three_batched_steps_equal_a_loop_over_the_networks(spec):
             losses[-1].backward()
             adams[j].step()
         torch.testing.assert_close(found["nelbo"], torch.stack(losses).mean())
+        real = torch.rand(B, *spec.shape)
+        torch.manual_seed(10 + step)
+        found = model.discriminator_step(real)
+        model.train()  # as the trainer does before every stage
+        torch.manual_seed(10 + step)
+        noise, losses = torch.randn(K, B, J), []
+        for j, ((_, decoder), critic) in enumerate(zip(loops, critics, strict=True)):
+            with torch.no_grad():
+                fake = decoder.eval()(noise[j])
+            decoder.train()
+            fake = fake.sigmoid() if model.bounded else fake
+            on_real, on_fake = critic(real.flatten(1)).sigmoid(), critic(fake).sigmoid()
+            losses.append(-on_real.log().mean() - (1 - on_fake).log().mean())
+            critic_adams[j].zero_grad()
+            losses[-1].backward()
+            critic_adams[j].step()
+        torch.testing.assert_close(found["discriminator"], torch.stack(losses).mean())
     model.eval()
-    x = torch.rand(B, *spec.shape, dtype=torch.float64)
+    x = torch.rand(B, *spec.shape)
     m, _ = model.encode(model.stack(x))
     for j, (encoder, decoder) in enumerate(loops):
         alone = encoder.eval()(x.flatten(1))[:, :J]

@@ -2,11 +2,13 @@
 scikit-learn.
 """
 
+import copy
 import math
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 from torch.distributions import Categorical, Normal, kl_divergence
@@ -209,6 +211,51 @@ def test_the_loss_is_its_terms_and_training_lowers_it():
     for _ in range(100):
         last = model.step(x)
     assert last["nelbo"] < first["nelbo"] - 1
+
+
+def test_a_step_differentiates_the_weighted_elbo_through_the_sample_and_its_responsibilities():
+    """Terms and gradients of every parameter with the noise given, from the networks' outputs on, by
+    torch.distributions; the weight of the divergence is 0.3.
+    """
+    model, x = make().double(), torch.rand(B, 1, 4, 4, dtype=torch.float64)
+    model.kl_weight.fill_(0.3)
+    with torch.no_grad():
+        for p in (model.pi_logits, model.u, model.log_lambda):
+            p.copy_(torch.randn_like(p))
+    reference = copy.deepcopy(model)
+    torch.manual_seed(5)
+    found = model.step(x)
+    torch.manual_seed(5)
+    noise = torch.randn(B, model.config.latent, dtype=torch.float64)
+    h = reference.trunk(x.flatten(1))
+    q_z = Normal(reference.mean(h)[:, None], (reference.log_var(h) / 2).exp()[:, None])  # (B, 1, J)
+    z = q_z.loc + q_z.scale * noise[:, None]
+    p_c, p_z = Categorical(logits=reference.pi_logits), Normal(reference.u, (reference.log_lambda / 2).exp())
+    q_c = Categorical(logits=p_c.logits + p_z.log_prob(z).sum(dim=2))
+    kl = (q_c.probs * kl_divergence(q_z, p_z).sum(dim=2)).sum(dim=1) + kl_divergence(q_c, p_c)
+    means = reference.decoder(z[:, 0]).sigmoid()
+    reconstruction = F.binary_cross_entropy(means, x.flatten(1), reduction="sum") / B
+    expected = {"nelbo": reconstruction + kl.mean(), "reconstruction": reconstruction, "kl": kl.mean()}
+    torch.testing.assert_close(found, expected)
+    gradients = torch.autograd.grad(reconstruction + 0.3 * kl.mean(), [*reference.parameters()])
+    torch.testing.assert_close([p.grad for p in model.parameters()], list(gradients))
+
+
+def test_samples_have_the_moments_of_their_component_and_its_weight():
+    """The decoder is the identity, and 16 latents are a point."""
+    model = make(latent=16)
+    model.decoder, model.bounded = torch.nn.Identity(), False
+    pi = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    with torch.no_grad():
+        model.pi_logits.copy_(pi.log())
+        model.u.copy_(20.0 * torch.arange(K)[:, None].expand(K, 16))
+        model.log_lambda.copy_(torch.linspace(-3, 3, 16 * K).view(K, 16))
+        for c in range(K):
+            z = model.sample(4000, cluster=c).flatten(1)
+            torch.testing.assert_close(z.std(dim=0), model.log_lambda[c].exp().sqrt(), rtol=0.06, atol=0)
+            torch.testing.assert_close(z.mean(dim=0), model.u[c], rtol=0, atol=0.4)
+        drawn = (model.sample(4000).flatten(1).mean(dim=1) / 20).round().long()
+    torch.testing.assert_close(drawn.bincount() / 4000, pi, rtol=0, atol=0.04)
 
 
 def test_learning_rate_schedule():
