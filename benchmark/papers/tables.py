@@ -2,12 +2,13 @@
 something.
 
 A difference is shown only when the published number was seen at its source, and metric, split, protocol,
-assignment rule, budget, selection and number of runs are the same. Otherwise a footnote says what differs.
+assignment rule, budget, statistic and selection are known and the same; of a best run also the number of runs
+that it was chosen from. Otherwise a footnote says what differs.
 """
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def _paper_table(paper: Paper, wanted: list[Number], records: list[Record], budg
         *([ASIDE] if any(row["aside"] and row["n"] for row in rows) else []),
         (
             "not separable: the two-sided p (Welch against a published mean and deviation, a prediction"
-            " interval against a single run), corrected for the number of differences in this table (Holm),"
-            f" is above {LEVEL}"
+            " interval against a single run or a bare mean), corrected for the number of differences in this"
+            f" table (Holm), is above {LEVEL}"
         ),
         *notes.lines(),
     ]
@@ -123,12 +124,7 @@ def _compare(number: Number, mine: Measured, budget: str | None, differs: str) -
     if number.caveat:
         why_not.append(number.caveat)
     if number.model is not None and len(values):
-        if budget != "paper":
-            why_not.append(f"our runs are at the {budget} budget, not the paper's number of steps")
-        if number.split == "unknown":
-            why_not.append("the split that the source evaluates on is not known")
-        if number.selection == "unknown" and not number.caveat:
-            why_not.append("how the source chose among its runs is not known")
+        why_not += _not_comparable(number, budget)
         if mine.older:
             why_not.append("records of older versions of the model, its presets or the data are left out")
     if number.statistic.startswith("best") and differs:
@@ -146,7 +142,7 @@ def _compare(number: Number, mine: Measured, budget: str | None, differs: str) -
             )
     difference = mean - number.value if number.seen and not why_not and len(values) else math.nan
     tests = not math.isnan(difference) and not number.statistic.startswith("best")
-    p = statistics.published_p_value(values, number.value, number.std, number.n) if tests else math.nan
+    p = statistics.published_p_value(values, number.value, number.std, number.n or 1) if tests else math.nan
     return {
         "number": number,
         "table": number.table,
@@ -174,6 +170,24 @@ def _compare(number: Number, mine: Measured, budget: str | None, differs: str) -
         "why_not": why_not,
         "failures": mine.failures,
     }
+
+
+def _not_comparable(number: Number, budget: str | None) -> Iterator[str]:
+    """Why runs of ours at a budget, under the paper's protocol, are no match for a number."""
+    if budget != "paper":
+        yield f"our runs are at the {budget} budget, not the paper's number of steps"
+    if number.split == "unknown":
+        yield "the split that the source evaluates on is not known"
+    if number.caveat:
+        return  # it says the rest
+    if number.statistic == "unknown":
+        yield "whether the source's number is a mean, a best or a single run is not known"
+    if number.selection == "unknown":
+        yield "how the source chose among its runs is not known"
+    if number.selection == "by labels" and not number.statistic.startswith("best"):
+        yield "the source chose its runs by labels, ours are all that were made"
+    if number.statistic == "mean" and number.n is None:
+        yield "of how many runs the published mean is, is not known"
 
 
 def _shown(row: dict[str, Any], notes: "_Notes") -> dict[str, str | Value]:

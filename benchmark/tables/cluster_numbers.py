@@ -31,7 +31,8 @@ class Point:
     """What a model's runs with one K say.
 
     Attributes:
-        seeds: that ended well; assigned: of these, with their assignments at hand.
+        run: seeds that were run; seeds: of these, that ended well; assigned: of these, with their assignments
+            at hand.
         stability, stability_error: mean adjusted Rand index of all pairs of seeds, and its standard error by
             the jackknife over seeds (pairs share seeds, so they are no independent values); NaN for one seed,
             and the error for two.
@@ -40,6 +41,7 @@ class Point:
     """
 
     k: int
+    run: int
     seeds: int
     assigned: int
     stability: float
@@ -73,14 +75,12 @@ def _curves(records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) 
     names = row_names(_without_k(record) for record in records)
     found: dict[str, dict[int, list[Record]]] = {}
     for record in records:
-        if record["status"] != "ok":
-            continue
         by_k = found.setdefault(names[record["digest"]], {})
         by_k.setdefault(record["key"]["config"]["n_clusters"], []).append(record)
     return {
         name: [_point(k, by_k[k], folders) for k in sorted(by_k)]
         for name, by_k in sorted(found.items())
-        if len(by_k) >= NUMBERS
+        if sum(any(r["status"] == "ok" for r in runs) for runs in by_k.values()) >= NUMBERS
     }
 
 
@@ -90,7 +90,10 @@ def _without_k(record: Record) -> Record:
     return {**record, "key": {**record["key"], "config": config}}
 
 
-def _point(k: int, records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> Point:
+def _point(k: int, runs: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> Point:
+    records = [record for record in runs if record["status"] == "ok"]
+    if not records:
+        return Point(k, len(runs), 0, 0, *[math.nan] * 5)
     split = compared_split(records[0])
     found = [read_assignments(folders[r["digest"], r["seed"]]).get(str(split)) for r in records]
     partitions = [labels for labels in found if labels is not None]
@@ -99,6 +102,7 @@ def _point(k: int, records: Sequence[Record], folders: Mapping[tuple[str, int], 
     silhouettes = np.array([m["silhouette"] for m in metrics if m.get("silhouette") is not None])
     return Point(
         k,
+        len(runs),
         len(records),
         len(partitions),
         stability,
@@ -196,7 +200,7 @@ def _table(name: str, heading: str, curves: Mapping[str, Sequence[Point]]) -> Ta
             {
                 "model": model,
                 "K": str(p.k),
-                "seeds": str(p.seeds),
+                "seeds": str(p.seeds) if p.seeds == p.run else f"{p.seeds}/{p.run}",
                 "stability": Value(p.stability, p.stability_error),
                 "silhouette": Value(p.silhouette, p.silhouette_error),
                 "empty": Value(p.empty),
@@ -205,10 +209,12 @@ def _table(name: str, heading: str, curves: Mapping[str, Sequence[Point]]) -> Ta
         ]
     )
     verdicts = {model: verdict(points) for model, points in curves.items()}
+    failed = any(point.seeds < point.run for _, point in rows)
     notes = [f"{model}: {found.text}" for model, found in verdicts.items()]
     if len(curves) > 1:
         notes.append(_together([found.k for found in verdicts.values()]))
     notes += [
+        *(["seeds: 4/5 means that 4 of 5 runs ended well and count"] if failed else []),
         "stability: mean adjusted Rand index of all pairs of seeds, corrected for chance (0 for independent"
         " partitions of any K, 1 for equal ones) ± its standard error (jackknife over seeds)",
         f"seeds agree alike where stability is within {NEAR:g} standard errors of the best, or {EQUAL:g}; the"

@@ -24,12 +24,13 @@ def comparable(records: Sequence[Record], budget: str) -> tuple[dict[str, dict[s
     common = sorted(d for d in everything if ranked and all(d in runs[m] for m in ranked))
     others = [f"{m} ({counts[m]})" for m in runs if m not in ranked]
     rare = sorted(ran.keys() - everything)
-    left_out = [*unknown, *twice, *(f"{d} is left out: few of the models have runs on it" for d in rare)]
+    left_out = [*unknown, *twice, *(f"{d} is left out: few of the models have good runs on it" for d in rare)]
     if others:
-        few = f"not ranked are models with runs on no more than half of the {len(everything)} data sets"
+        few = f"not ranked are models with good runs on no more than half of the {len(everything)} data sets"
         left_out = [*left_out, f"{few}: {', '.join(others)}"]
     left_out += [
-        f"{d} is left out: not every ranked model has runs on it" for d in sorted(everything - set(common))
+        f"{d} is left out: not every ranked model has good runs on it"
+        for d in sorted(everything - set(common))
     ]
     return {m: {d: np.array(runs[m][d]) for d in common} for m in ranked}, left_out
 
@@ -71,19 +72,35 @@ def _known(
     return kept, [f"{d} is left out: own data may have points of the others" for d in sorted(own)]
 
 
+def seeds_run(records: Sequence[Record], budget: str) -> dict[str, dict[str, int]]:
+    """{model: {data set: seeds that were run}}, those that ended badly too, which `comparable` has no score
+    of.
+    """
+    return {m: {d: len(runs) for d, runs in found.items()} for m, found in _counted(records, budget).items()}
+
+
 def _by_model(records: Sequence[Record], budget: str) -> dict[str, dict[str, list[float]]]:
-    """{model: {data set: scores}} of the good runs with the presets under the neutral protocol."""
+    """{model: {data set: scores}} of the runs that ended well."""
+    found = {
+        model: {d: [x for r in runs if (x := score(r)) is not None] for d, runs in by_dataset.items()}
+        for model, by_dataset in _counted(records, budget).items()
+    }
+    good = {m: {d: x for d, x in by_dataset.items() if x} for m, by_dataset in found.items()}
+    return {m: by_dataset for m, by_dataset in good.items() if by_dataset}
+
+
+def _counted(records: Sequence[Record], budget: str) -> dict[str, dict[str, list[Record]]]:
+    """{model: {data set: runs}} with the presets under the neutral protocol, a run for each seed."""
     wanted = [
         r
         for r in records
         if r["key"]["budget"] == budget and r["key"]["protocol"] == "neutral" and not r.get("overrides")
     ]
-    groups: dict[tuple[str, str], list[Record]] = {}
+    runs: dict[str, dict[str, list[Record]]] = {}
     for record in wanted:
-        groups.setdefault((record["key"]["model"], record["key"]["dataset"]), []).append(record)
-    runs: dict[str, dict[str, list[float]]] = {}
-    for (model, dataset), group in groups.items():
-        for record in most_seeds(newest_per_config(group)[0]):
-            if (value := score(record)) is not None:
-                runs.setdefault(model, {}).setdefault(dataset, []).append(value)
-    return runs
+        by_dataset = runs.setdefault(record["key"]["model"], {})
+        by_dataset.setdefault(record["key"]["dataset"], []).append(record)
+    return {
+        m: {d: most_seeds(newest_per_config(found)[0]) for d, found in by_dataset.items()}
+        for m, by_dataset in runs.items()
+    }

@@ -109,7 +109,7 @@ def _one_table(
         row = {"model": what, "split": split, **known}
         shown.loc[len(shown)] = [row.get(column, DASH) for column in shown.columns]
         values.loc[len(values), ["model", "split", *distances]] = [what, split, *distances.values()]
-    counts = ["n", "seeds", *(["collapsed"] if collapsed else [])]
+    counts = ["n", "seeds", *(["collapsed"] if collapsed else []), *(c for c in values if c.endswith("_n"))]
     values = values.astype(dict.fromkeys(counts, "Int64"))  # which reference rows have not
     for name in skipped:
         shown.loc[len(shown)] = [name] + [DASH] * (shown.shape[1] - 1)
@@ -183,8 +183,11 @@ def _averages(
             }
             of_fids = {fid.column: fid.values(str(digest), split, present) for fid in fids}
             for column, values in {**of_columns, **of_fids}.items():
-                row |= {column: values.mean(), f"{column}_std": values.std(ddof=1)}
-            row |= {f"{column}_n": len(values) for column, values in of_fids.items()}
+                row |= {
+                    column: values.mean(),
+                    f"{column}_std": values.std(ddof=1),
+                    f"{column}_n": len(values),
+                }
             row["seconds_of"] = "processor" if clock == "cpu_seconds" else "wall"
             rows.append(row)
         if str(digest) in seeds.consensus:
@@ -224,17 +227,17 @@ def _shown(
         shown["collapsed"] = [f"{k}/{r['n']}" if (k := collapsed.get(r["digest"], 0)) else DASH for r in rows]
     for column in columns:
         heading = _headings()[column]
-        shown[heading.title] = [Value(r[column], r[f"{column}_std"], heading.digits) for r in rows]
+        shown[heading.title] = [_value(row, column, heading.digits) for row in rows]
     for fid in fids:
-        shown[fid.title] = [fid.not_there(row["digest"]) or _distance(row, fid.column) for row in rows]
+        shown[fid.title] = [fid.not_there(row["digest"]) or _value(row, fid.column, 2) for row in rows]
     shown["seconds"] = [Value(r["seconds"], r["seconds_std"], 1) for r in rows]
     return shown
 
 
-def _distance(row: Mapping[str, Any], column: str) -> Value:
-    """A FID, with the number of runs that it is of where not all have one."""
+def _value(row: Mapping[str, Any], column: str, digits: int) -> Value:
+    """A mean, with the number of runs that it is of where not all have the value."""
     k, n = row[f"{column}_n"], row["n"]
-    return Value(row[column], row[f"{column}_std"], 2, after=f" ({k}/{n})" if 0 < k < n else "")
+    return Value(row[column], row[f"{column}_std"], digits, after=f" ({k:.0f}/{n})" if 0 < k < n else "")
 
 
 def _explanations(

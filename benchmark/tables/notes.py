@@ -80,20 +80,29 @@ def collapsed_runs(records: Iterable[Record], names: Mapping[str, str]) -> list[
 
 
 def mixed_versions(records: Iterable[Record], names: Mapping[str, str]) -> list[str]:
-    """One note on the rows whose runs were made with different versions of the suite or of a package."""
+    """One note on the rows whose runs were made with different versions of the suite or of a package; a
+    commit of which some run was made with changed sources has a mark.
+    """
     found: dict[str, dict[str, set[str]]] = {}
+    changed: set[tuple[str, str]] = set()  # (row, commit)
     for record in records:
-        provenance = record.get("provenance", {})
+        name, provenance = names[record["digest"]], record.get("provenance", {})
         versions = {"commit": str(provenance["commit"])[:7]} if provenance.get("commit") else {}
+        if provenance.get("dirty"):
+            changed |= {(name, commit) for commit in versions.values()}
         if "metrics_version" in record:
             versions["metrics"] = str(record["metrics_version"])
         for package, version in (versions | provenance.get("packages", {})).items():
-            found.setdefault(names[record["digest"]], {}).setdefault(package, set()).add(str(version))
+            found.setdefault(name, {}).setdefault(package, set()).add(str(version))
     rows: dict[str, list[str]] = {}  # {versions: the rows that have them}
     for name, by_package in found.items():
-        several = {package: versions for package, versions in by_package.items() if len(versions) > 1}
+        several = {package: sorted(versions) for package, versions in by_package.items() if len(versions) > 1}
         if several:
-            text = ", ".join(f"{package} {' and '.join(sorted(v))}" for package, v in several.items())
+            marked = {
+                package: [f"{v} (changed)" if (name, v) in changed else v for v in versions]
+                for package, versions in several.items()
+            }
+            text = ", ".join(f"{package} {' and '.join(versions)}" for package, versions in marked.items())
             rows.setdefault(text, []).append(name)
     parts = [f"{', '.join(sorted(of))} ({text})" for text, of in rows.items()]
     return [f"averaged over runs of different versions: {'; '.join(parts)}"] if parts else []

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmark.records.run import Record
 from benchmark.records.select import groups, newest_per_config, row_names, score, title_of
 from benchmark.tables import statistics
-from benchmark.tables.comparable import comparable
+from benchmark.tables.comparable import comparable, seeds_run
 from benchmark.tables.table import DASH, Table, Value
 
 LEVEL = 0.05
@@ -48,7 +48,7 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
         s = statistics.summarise(x)
         row = {
             "model": name,
-            "seeds": f"{s.n}" if s.n == len(seeds[name]) else f"{s.n}/{len(seeds[name])}",
+            "seeds": _of_run(s.n, len(seeds[name])),
             "ACC": Value(s.mean, s.std),
             "95 % interval": _interval(*np.clip([s.low, s.high], 0, 1)),
             "median [quartiles]": _median(s),
@@ -70,7 +70,10 @@ def _one_dataset(dataset: str, protocol: str, budget: str, records: list[Record]
         shown.append(row)
         values.append(number)
     notes = [
-        "95 % interval of the mean over seeds by the studentised bootstrap, from five seeds up",
+        (
+            f"95 % interval of the mean over seeds: Student's, from {statistics.TEST_SEEDS} seeds up, cut at"
+            " 0 and 1"
+        ),
         (
             f"verdict: Welch's test of {best} against each other model; p corrected for all pairs of models"
             " (Holm), since the best one is chosen by the same runs"
@@ -105,7 +108,7 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
     datasets = sorted(next(iter(scores.values()), {}))
     if len(scores) < 2 or len(datasets) < 2:
         return "an overall ranking needs two models with runs on two data sets"
-    models = list(scores)
+    models, run = list(scores), seeds_run(records, budget)
     found = statistics.ranking([[scores[m][d] for d in datasets] for m in models])
     order = np.argsort(found.rank, kind="stable")
     shown = pd.DataFrame(
@@ -116,7 +119,7 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
             "mean ACC": Value(found.mean[i]),
             "95 % interval of the mean": _interval(found.mean_interval[i, 0], found.mean_interval[i, 1]),
             "P(best rank)": Value(found.best[i], digits=2),
-            "seeds": _seed_range([len(scores[models[i]][d]) for d in datasets]),
+            "seeds": _seed_range([(len(scores[models[i]][d]), run[models[i]][d]) for d in datasets]),
         }
         for i in order
     )
@@ -130,6 +133,8 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
             "mean_low": found.mean_interval[i, 0],
             "mean_high": found.mean_interval[i, 1],
             "best": found.best[i],
+            "n": sum(len(scores[models[i]][d]) for d in datasets),
+            "seeds": sum(run[models[i]][d] for d in datasets),
         }
         for i in order
     )
@@ -140,6 +145,7 @@ def overall_table(records: Sequence[Record], budget: str) -> Table | str:
             " sets only"
         ),
         "P(best rank): share of the resamples in which the model has the best mean rank",
+        *_ended_badly(scores, run),
         *_too_few(scores),
         *left_out,
     ]
@@ -157,6 +163,7 @@ def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
     if len(scores) < 2 or len(datasets) < 2:
         return None
     cells = {model: [by_dataset[d] for d in datasets] for model, by_dataset in scores.items()}
+    run = seeds_run(records, budget)
     means = {model: float(np.mean([x.mean() for x in cells[model]])) for model in cells}
     p = statistics.pairwise_tests(cells)
     rows: list[dict[str, Any]] = []
@@ -179,7 +186,9 @@ def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
             "lower mean": r["worse"],
             "difference of ACC": Value(r["difference"]),
             "P(improvement)": Value(r["better_p"], digits=2),
-            "seeds": _seed_range([len(x) for m in (r["better"], r["worse"]) for x in cells[m]]),
+            "seeds": _seed_range(
+                [(len(scores[m][d]), run[m][d]) for m in (r["better"], r["worse"]) for d in datasets]
+            ),
             "verdict": verdict(r["p"], r["seeds"]),
         }
         for r in rows
@@ -191,6 +200,7 @@ def pairwise_table(records: Sequence[Record], budget: str) -> Table | None:
             " speaks of new seeds, not of other data sets"
         ),
         "P(improvement): of one run against one run on the same data set, mean over the data sets",
+        *_ended_badly(scores, run),
         *_too_few(scores),
     ]
     return Table(
@@ -220,6 +230,19 @@ def _too_few(scores: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
     ]
 
 
+def _ended_badly(
+    scores: Mapping[str, Mapping[str, np.ndarray]], run: Mapping[str, Mapping[str, int]]
+) -> list[str]:
+    """A note on the runs that are missing from the means."""
+    found = [
+        f"{m} on {d} ({_of_run(len(x), run[m][d])})"
+        for m, by_dataset in scores.items()
+        for d, x in by_dataset.items()
+        if len(x) < run[m][d]
+    ]
+    return [f"only the runs that ended well count, not all did of {', '.join(found)}"] if found else []
+
+
 def verdict(p: float, seeds: int) -> str:
     """What a corrected p says, NaN where there was no test.
 
@@ -241,5 +264,13 @@ def _median(s: statistics.Summary) -> str:
     return f"{s.median:.3f} [{s.lower_quartile:.3f}, {s.upper_quartile:.3f}]"
 
 
-def _seed_range(counts: list[int]) -> str:
-    return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+def _of_run(good: int, run: int) -> str:
+    """Seeds that ended well, "4/5" where not all that were run did."""
+    return str(good) if good == run else f"{good}/{run}"
+
+
+def _seed_range(counts: list[tuple[int, int]]) -> str:
+    """The fewest and the most seeds of several cells, each as (ended well, run)."""
+    ordered = sorted(counts, key=lambda seeds: (seeds[0], -seeds[1]))
+    fewest, most = ordered[0], ordered[-1]
+    return _of_run(*fewest) if fewest == most else f"{_of_run(*fewest)} to {_of_run(*most)}"

@@ -1,11 +1,12 @@
-"""Level and power of the verdicts, simulated: `python -m benchmark.tables.simulation` prints the tables of
-docs/statistics.md.
+"""Level and power of the verdicts, and coverage of the intervals, simulated: `python -m
+benchmark.tables.simulation` prints the tables of docs/statistics.md.
 
 A verdict is `statistics.pairwise_tests` at `LEVEL`, as the tables make it. The level is how often any of
 several equal models is called separable from another; the power, how often one that is better is told from
-another.
+another. The coverage is how often `statistics.mean_interval` holds the true mean.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -13,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.tables.significance import LEVEL
-from benchmark.tables.statistics import pairwise_tests
+from benchmark.tables.statistics import mean_interval, pairwise_tests
 from benchmark.tables.table import markdown
 
 REPETITIONS = 1000
+SAMPLES = 10_000  # of a coverage
 SEEDS = (3, 5, 10)
 MODELS = (2, 10)
 DIFFERENCES = (1, 2, 3)  # in standard deviations over seeds
@@ -44,9 +46,9 @@ def skewed(rng: np.random.Generator, models: int, n: int) -> np.ndarray:
     return rng.beta(8, 1.5, size=(models, n))
 
 
-def failing(rng: np.random.Generator, models: int, n: int) -> np.ndarray:
-    """One run of five is five standard deviations lower."""
-    return normal(rng, models, n) - 5 * (rng.random((models, n)) < 0.2)
+def failing(rng: np.random.Generator, models: int, n: int, by: float = 5) -> np.ndarray:
+    """One run of five is so many standard deviations lower."""
+    return normal(rng, models, n) - by * (rng.random((models, n)) < 0.2)
 
 
 def failing_against_fixed(rng: np.random.Generator, models: int, n: int) -> np.ndarray:
@@ -62,6 +64,13 @@ KINDS: dict[str, Draw] = {
     "skewed (beta)": skewed,
     "one run of five fails quietly": failing,
     "the same, beside a model without spread": failing_against_fixed,
+}
+# {scores: how they are drawn, their true mean, their true standard deviation}
+ONE_MODEL: dict[str, tuple[Draw, float, float]] = {
+    "normal": (normal, 0, 1),
+    "skewed (beta)": (skewed, 8 / 9.5, math.sqrt(8 * 1.5 / (9.5**2 * 10.5))),
+    "one run of five fails quietly": (failing, -1, math.sqrt(1 + 25 * 0.16)),
+    "the same, but 10 standard deviations lower": (partial(failing, by=10), -2, math.sqrt(1 + 100 * 0.16)),
 }
 
 
@@ -80,6 +89,13 @@ def power(difference: float, models: int, n: int, repetitions: int) -> float:
         scores[0] += difference
         found += [p <= LEVEL for pair, p in _tested(scores).items() if "0" in pair]
     return float(np.mean(found))
+
+
+def coverage(draw: Draw, mean: float, n: int, samples: int) -> tuple[float, float]:
+    """Share of samples of n values whose interval holds the true mean; mean half width of the intervals."""
+    ends = np.array([mean_interval(x) for x in draw(np.random.default_rng(n), samples, n)])  # (samples, 2)
+    held = (ends[:, 0] <= mean) & (mean <= ends[:, 1])
+    return float(held.mean()), float(np.diff(ends).mean() / 2)
 
 
 def _draws(draw: Draw, models: int, n: int, repetitions: int) -> list[np.ndarray]:
@@ -103,5 +119,18 @@ def tables(repetitions: int = REPETITIONS) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(levels), pd.DataFrame(powers)
 
 
+def intervals() -> pd.DataFrame:
+    """Coverage in per cent, and half width in standard deviations of one run, as docs/statistics.md shows
+    them.
+    """
+    rows = []
+    for name, (draw, mean, std) in ONE_MODEL.items():
+        found = {n: coverage(draw, mean, n, SAMPLES) for n in SEEDS}
+        covered = {f"covered, {n} seeds": f"{100 * share:.1f}" for n, (share, _) in found.items()}
+        widths = {f"±, {n} seeds": f"{half / std:.2f}" for n, (_, half) in found.items()}
+        rows.append({"scores": name} | covered | widths)
+    return pd.DataFrame(rows)
+
+
 if __name__ == "__main__":
-    print("\n\n".join(map(markdown, tables())))
+    print("\n\n".join(map(markdown, (*tables(), intervals()))))

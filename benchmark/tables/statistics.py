@@ -2,7 +2,7 @@
 each method was chosen.
 
 Summary, summarise                  mean, std (n - 1), median, quartiles, 95 % interval of one model's runs
-welch_test, holm, pairwise_tests    have two models the same mean? Corrected for the number of questions
+pairwise_tests, holm                have two models the same mean? Corrected for the number of questions
 probability_of_improvement          how often is a run of one better than a run of the other?
 published_p_value                   does our mean differ from a published one?
 ranking                             mean ranks over data sets, with intervals
@@ -19,16 +19,13 @@ from scipy import special, stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
-# Fewer give no interval: with three, even the range of the data covers the mean in 75 % of all cases only.
-INTERVAL_SEEDS = 5
-# Fewer give no test, and no interval of a ranking: two values say next to nothing about their spread.
-TEST_SEEDS = 3
+TEST_SEEDS = 3  # fewer give no interval and no test: two values say next to nothing about their spread
 DIAGRAM_DATASETS = 6  # fewer give no critical-difference diagram: it could hardly separate anything
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One sample in numbers; std needs two values, the interval (low, high) five, otherwise they are NaN."""
+    """One sample in numbers; std needs two values, the interval (low, high) three, otherwise they are NaN."""
 
     n: int
     mean: float
@@ -51,44 +48,17 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
 
 
 def mean_interval(x: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean by the studentised bootstrap (bootstrap-t), NaN for fewer than five values.
+    """Student's 95 % interval of the mean, NaN for fewer than `TEST_SEEDS` values.
 
-    The percentile bootstrap of five values holds the mean in 84 % of all cases, this one in 95 % (normal
-    values).
+    No bootstrap: of five values some resamples have next to no spread, where four are nearly equal, and a
+    studentised interval then has no end.
     """
     n = len(x)
-    if n < INTERVAL_SEEDS:
+    if n < TEST_SEEDS:
         return math.nan, math.nan
-    if np.ptp(x) == 0:
-        return float(x[0]), float(x[0])
-    resamples = x[_rng().integers(n, size=(RESAMPLES, n))]
-    deviations = resamples.mean(axis=1) - x.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample of equal values has no spread
-        t = deviations / (resamples.std(axis=1, ddof=1) / math.sqrt(n))
-    low, high = np.quantile(
-        np.nan_to_num(t, posinf=1e9, neginf=-1e9),
-        [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2],
-        method="nearest",
-    )
-    error = x.std(ddof=1) / math.sqrt(n)
-    return float(x.mean() - high * error), float(x.mean() - low * error)
-
-
-def welch_test(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """Two-sided p of Welch's test that models a and b have the same mean over these data sets.
-
-    With one data set it is the usual test (Welch 1947); with several, the mean of their differences, whose
-    variance is the sum of those of all means over the square of their number, with Satterthwaite's degrees
-    of freedom.
-
-    Args:
-        a, b: a data set each, one value per seed. Runs of two models are not paired by their seeds: what two
-            models draw from one seed has nothing in common.
-
-    Returns:
-        NaN where a cell has fewer than `TEST_SEEDS` values, and where no cell has any spread.
-    """
-    return _welch(_moments(a), _moments(b))
+    mean = float(x.mean())
+    half = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2) * x.std(ddof=1) / math.sqrt(n))
+    return mean - half, mean + half
 
 
 Moments = list[tuple[float, float, int]]  # mean, variance of the mean (NaN from too few values), n - 1
@@ -105,6 +75,15 @@ def _variance_of_mean(x: np.ndarray) -> float:
 
 
 def _welch(a: Moments, b: Moments) -> float:
+    """Two-sided p of Welch's test that two models have the same mean over some data sets.
+
+    With one data set it is the usual test (Welch 1947); with several, the mean of their differences, whose
+    variance is the sum of those of all means over the square of their number, with Satterthwaite's degrees
+    of freedom. Runs are not paired by their seeds: what two models draw from one has nothing in common.
+
+    Returns:
+        NaN where a cell has fewer than `TEST_SEEDS` values, and where no cell has any spread.
+    """
     total = sum(variance for _, variance, _ in a + b)
     if not total > 0:  # NaN too
         return math.nan
@@ -146,25 +125,26 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.mannwhitneyu(a, b).statistic / (len(a) * len(b)))
 
 
-def published_p_value(ours: np.ndarray, mean: float, std: float | None, n: int | None) -> float:
+def published_p_value(ours: np.ndarray, mean: float, std: float | None, n: int) -> float:
     """Two-sided p that our runs have the mean that was published.
 
     Args:
-        std, n: as published. With both: Welch's test. Without: the published value is taken for a single run,
-            and asked is whether it could be one of ours (a prediction interval).
+        std: as published; with it, Welch's test. Without it theirs are taken to spread as ours do, and asked
+            is whether n runs like ours could have this mean (a prediction interval).
+        n: runs that the published mean is of, 1 for a single run.
 
     Returns:
         NaN for fewer than `TEST_SEEDS` runs of ours, and for runs without spread.
     """
     if len(ours) < TEST_SEEDS or np.ptp(ours) == 0:
         return math.nan
-    if std is not None and n is not None:
+    if std is not None:
         return float(
             stats.ttest_ind_from_stats(
                 ours.mean(), ours.std(ddof=1), len(ours), mean, std, n, equal_var=False
             ).pvalue
         )
-    t = (ours.mean() - mean) / (ours.std(ddof=1) * math.sqrt(1 + 1 / len(ours)))
+    t = (ours.mean() - mean) / (ours.std(ddof=1) * math.sqrt(1 / n + 1 / len(ours)))
     return float(2 * stats.t.sf(abs(t), len(ours) - 1))
 
 

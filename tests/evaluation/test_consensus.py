@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from benchmark.errors import UserError
 from benchmark.evaluation.consensus import vote, write_consensus
@@ -26,6 +27,27 @@ def test_votes_of_noisy_partitions_find_the_one_behind_them():
     assert votes.sum(axis=1) == pytest.approx(1)
     assert max(single) < 0.75
     assert accuracy(contingency(truth, votes.argmax(axis=1), 5)) > 0.95
+
+
+def test_the_first_reference_is_the_partition_that_agrees_best_with_the_others():
+    """Clusters matched with those of a partition at random are not matched with each other's."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(5, size=300)
+        partitions = [noisy(truth, 5, share, rng) for share in (0.95, 0.95, 0.95, 0.95, 0.5, 0.5, 0.5)]
+        assert accuracy(contingency(truth, vote(partitions, 5).argmax(axis=1), 5)) > 0.5
+
+
+def test_voting_goes_on_until_the_majority_is_its_own_reference():
+    rng = np.random.default_rng(1)
+    truth = rng.integers(5, size=300)
+    partitions = [noisy(truth, 5, 0.65, rng) for _ in range(15)]
+    votes = vote(partitions, 5)
+    again = np.zeros_like(votes)
+    for partition in partitions:
+        _, numbers = linear_sum_assignment(contingency(votes.argmax(axis=1), partition, 5), maximize=True)
+        again[np.arange(300), numbers[partition]] += 1 / 15
+    assert again == pytest.approx(votes)
 
 
 def test_equal_partitions_are_their_own_consensus_with_all_votes():

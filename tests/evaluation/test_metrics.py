@@ -71,6 +71,14 @@ def test_exemplar_accuracy_worked_out_by_hand():
     assert exemplar_accuracy(np.array([1, 0, 0, 1, 1]), np.log(q)) == pytest.approx(3 / 5)
 
 
+def test_the_exemplar_of_a_cluster_may_be_a_point_of_another():
+    """The point with the largest q(k | x) of all points (Makhzani et al.), not of those in the cluster."""
+    y = np.array([0, 0, 1, 1, 2])
+    q = np.array([[0.5, 0.5, 0.0], [0.8, 0.1, 0.1], [0.3, 0.4, 0.3], [0.3, 0.4, 0.3], [0.0, 0.49, 0.51]])
+    # cluster 0 holds points 0 and 1, cluster 1 points 2 and 3; its exemplar is point 0, of class 0
+    assert exemplar_accuracy(y, np.log(q + 1e-9)) == pytest.approx(3 / 5)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_exemplar_accuracy_and_accuracy_never_exceed_purity(seed):
     rng = np.random.default_rng(seed)

@@ -1,9 +1,12 @@
 """Tables of the papers: when a difference is shown, and what is said where it is not."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 from scipy import stats
 
-from benchmark.papers.published import paper
+from benchmark.papers.published import numbers, paper
 from benchmark.papers.tables import paper_tables
 from tests.helpers import held_out, record, rows
 
@@ -188,3 +191,55 @@ def test_the_assignment_rule_is_named_where_it_is_not_the_models_first():
     assert ("Mean of 10 runs", "mnist", "purity, test, rule kmeans_refit") in found
     (note,) = [text for text in table.notes if text.startswith("ours of clustergan: by its assignment rule")]
     assert note.endswith("tables of the neutral protocol show kmeans")
+
+
+def released_as(monkeypatch, **changes):
+    """VaDE's table of its released code, as if the number had been published otherwise, beside five runs."""
+    (number,) = [n for n in numbers() if (n.paper.name, n.table, n.dataset) == ("vade", "released", "mnist")]
+    monkeypatch.setattr("benchmark.papers.tables.numbers", lambda: (dataclasses.replace(number, **changes),))
+    (table,) = paper_tables(paper("vade"), vade([0.80, 0.81, 0.79, 0.80, 0.82]))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("published", "why"),
+    [
+        ({"split": "unknown"}, "the split that the source evaluates on is not known"),
+        ({"selection": "unknown"}, "how the source chose among its runs is not known"),
+        ({"selection": "by labels"}, "the source chose its runs by labels, ours are all that were made"),
+        (
+            {"statistic": "unknown", "n": None},
+            "whether the source's number is a mean, a best or a single run is not known",
+        ),
+        ({"statistic": "mean", "n": None}, "of how many runs the published mean is, is not known"),
+        ({"statistic": "best", "n": 4}, None),
+        ({"statistic": "best", "n": None}, "best of 5 runs of ours, the published number is the best of an"),
+        ({"caveat": "it is another model"}, "it is another model"),
+    ],
+)
+def test_what_is_not_known_of_a_number_or_differs_leaves_no_difference(monkeypatch, published, why):
+    table = released_as(monkeypatch, **published)
+    (row,) = table.values.to_dict("records")
+    assert np.isnan(row["p"])
+    assert np.isnan(row["difference"]) == (why is not None)
+    assert row["why_not"].startswith(why or "")
+    assert row["why_not"].count(";") == 0
+    assert bool(row["why_not"]) == (why is not None)
+
+
+def test_a_mean_of_known_n_is_tested_with_its_deviation_or_without(monkeypatch):
+    ours, value = np.array([0.80, 0.81, 0.79, 0.80, 0.82]), 0.81
+    p = {
+        std: released_as(monkeypatch, statistic="mean", n=10, value=value, std=std).values["p"][0]
+        for std in (None, 0.02)
+    }
+    t = (ours.mean() - value) / (ours.std(ddof=1) * np.sqrt(1 / 5 + 1 / 10))
+    assert p[None] == pytest.approx(2 * stats.t.sf(abs(t), 4))
+    welch = stats.ttest_ind_from_stats(ours.mean(), ours.std(ddof=1), 5, value, 0.02, 10, equal_var=False)
+    assert p[0.02] == pytest.approx(welch.pvalue)
+
+
+def test_the_best_three_are_the_mean_of_three(monkeypatch):
+    table = released_as(monkeypatch, statistic="best 3", n=5, selection="by labels")
+    assert table.values["ours"][0] == pytest.approx((0.80 + 0.81 + 0.82) / 3)
+    assert table.text()["difference"][0] == "-0.135"

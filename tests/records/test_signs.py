@@ -44,6 +44,17 @@ def test_an_ordinary_run_shows_none(good):
     assert signs_of_collapse(good) == []
 
 
+def test_the_limits_themselves():
+    """Half of the points are a sign, and a fifth of the clusters; a consistency of 1 / K is none."""
+    assert signs_of_collapse(record([50, *[10] * 5])) == ["50 % of the points are in one of 6 clusters"]
+    assert signs_of_collapse(record([49, *[10] * 5, 1])) == []
+    assert signs_of_collapse(record([10] * 8 + [0] * 2)) == ["2 of 10 clusters are empty"]
+    assert signs_of_collapse(record([10] * 10, [0.1] * 10)) == []
+    assert signs_of_collapse(record([10] * 10, [0.9] * 8 + [0.09] * 2)) == [
+        "samples of 2 of 10 clusters are assigned to others (consistency below 1 / K)"
+    ]
+
+
 @pytest.mark.parametrize(("sizes", "words"), [([80, 20], "80 %"), ([50, 50, 0], "1 of 3 clusters are empty")])
 def test_few_clusters_have_limits_of_their_own(sizes, words):
     assert words in "; ".join(signs_of_collapse(record(sizes)))

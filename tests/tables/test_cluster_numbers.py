@@ -1,19 +1,26 @@
 """How many clusters: stability, its error and the words, from partitions and points made by hand."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from benchmark.tables.cluster_numbers import Point, cluster_number_tables, stability_of, verdict
+from benchmark.tables.cluster_numbers import (
+    Point,
+    cluster_number_tables,
+    most_stable,
+    stability_of,
+    verdict,
+)
 from tests.helpers import record
 
 
 def points(stabilities, error=0.001, silhouettes=None, first=4):
     silhouettes = silhouettes or [0.1] * len(stabilities)
     return [
-        Point(first + i, 5, 5, s, error, silhouette, 0.0, 0.0)
+        Point(first + i, 5, 5, 5, s, error, silhouette, 0.0, 0.0)
         for i, (s, silhouette) in enumerate(zip(stabilities, silhouettes, strict=True))
     ]
 
@@ -43,6 +50,14 @@ def test_the_largest_k_at_which_seeds_agree_as_well_is_named_with_the_others():
     )
     assert verdict(points([0.99, 0.7, 0.995, 0.7])).text.startswith("K = 6, the largest of 4 and 6: ")
     assert verdict(points([0.8, 0.95, 0.9, 0.7], error=0.05)).near == [4 + 1, 4 + 2]  # as far as one can tell
+
+
+def test_two_k_agree_as_well_by_the_errors_of_both():
+    best, other = points([0.95, 0.90])
+    sure, unsure = 0.001, 0.03
+    for errors, near in (((sure, sure), [4]), ((unsure, sure), [4, 5]), ((sure, unsure), [4, 5])):
+        both = [replace(p, stability_error=e) for p, e in zip((best, other), errors, strict=True)]
+        assert most_stable(both) == (both[0], near)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +121,20 @@ def test_bare_records_say_nothing_of_stability(tmp_path):
     runs = [(tmp_path, record(seed=s, config={"n_clusters": k})) for k in (2, 3, 4) for s in (0, 1, 2)]
     (table,) = cluster_number_tables(runs)
     assert "assignments.csv of its runs" in table.notes[0]
+
+
+def test_runs_that_ended_badly_are_counted(tmp_path):
+    runs = [(tmp_path, record(seed=s, config={"n_clusters": k})) for k in (2, 3, 4) for s in (0, 1, 2)]
+    (whole,) = cluster_number_tables(runs)
+    bad = [(tmp_path, record(seed=3, config={"n_clusters": k}, status="failed")) for k in (3, 5)]
+    (table,) = cluster_number_tables([*runs, *bad])
+    assert table.text()[["K", "seeds"]].values.tolist() == [
+        ["2", "3"],
+        ["3", "3/4"],
+        ["4", "3"],
+        ["5", "0/1"],
+    ]
+    assert table.text()["empty"].tolist()[-1] == "–"
+    assert set(table.notes) - set(whole.notes) == {"seeds: 4/5 means that 4 of 5 runs ended well and count"}
+    table.write(tmp_path)
+    assert cluster_number_tables(runs[:6] + bad[1:]) == []

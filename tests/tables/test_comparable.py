@@ -1,7 +1,7 @@
 """What a ranking may compare, from hand-made records."""
 
-from benchmark.tables.comparable import comparable
-from tests.helpers import runs
+from benchmark.tables.comparable import comparable, seeds_run
+from tests.helpers import record, runs
 
 
 def test_data_sets_of_few_models_decide_nothing():
@@ -11,7 +11,48 @@ def test_data_sets_of_few_models_decide_nothing():
     records += [r for d in ("e1", "e2", "e3") for r in runs("a", d, [0.5])]
     scores, left_out = comparable(records, "paper")
     assert {m: list(by_dataset) for m, by_dataset in scores.items()} == {m: ["d1", "d2"] for m in models}
-    assert left_out == [f"{d} is left out: few of the models have runs on it" for d in ("e1", "e2", "e3")]
+    assert left_out == [
+        f"{d} is left out: few of the models have good runs on it" for d in ("e1", "e2", "e3")
+    ]
+
+
+def test_a_data_set_counts_on_which_a_fifth_of_the_models_ran():
+    records = [r for d in ("d1", "d2") for m in "abcde" for r in runs(m, d, [0.9])]
+    records += runs("a", "e", [0.5])
+    assert comparable(records, "paper")[1] == ["e is left out: not every ranked model has good runs on it"]
+    records += [r for d in ("d1", "d2") for r in runs("f", d, [0.9])]
+    assert comparable(records, "paper")[1] == ["e is left out: few of the models have good runs on it"]
+
+
+def test_half_of_the_data_sets_is_not_enough():
+    records = [r for d in ("d1", "d2", "d3", "d4") for m in "abcd" for r in runs(m, d, [0.9])]
+    scores, left_out = comparable(
+        [*records, *(r for d in ("d1", "d2") for r in runs("e", d, [0.5]))], "paper"
+    )
+    assert sorted(scores) == [*"abcd"]
+    assert left_out == ["not ranked are models with good runs on no more than half of the 4 data sets: e (2)"]
+
+
+def test_only_the_presets_under_the_neutral_protocol_at_this_budget_are_ranked():
+    records = [r for d in ("d1", "d2") for m in "ab" for r in runs(m, d, [0.9, 0.8])]
+    others = [
+        *runs("a", "d1", [0.1], protocol="pooled", digest="pooled"),
+        *runs("a", "d1", [0.1], budget="quick"),
+        *runs("a", "d1", [0.1], config={"latent": 2}, overrides={"latent": 2}),
+        *runs("c", "d1", [0.1], protocol="held-out"),
+    ]
+    assert comparable([*records, *others], "paper")[0].keys() == {"a", "b"}
+    cells = [*comparable([*others, *records], "paper")[0].values()]
+    assert {tuple(x) for by_dataset in cells for x in by_dataset.values()} == {(0.9, 0.8)}
+
+
+def test_runs_that_ended_badly_have_no_score_but_were_run():
+    records = [r for d in ("d1", "d2") for m in "ab" for r in runs(m, d, [0.9, 0.8])]
+    records += [record("a", "d1", 2, status="diverged"), record("a", "d3", 0, status="failed")]
+    scores, _ = comparable(records, "paper")
+    assert {m: [*by_dataset] for m, by_dataset in scores.items()} == {"a": ["d1", "d2"], "b": ["d1", "d2"]}
+    assert len(scores["a"]["d1"]) == 2
+    assert seeds_run(records, "paper") == {"a": {"d1": 3, "d2": 2, "d3": 1}, "b": {"d1": 2, "d2": 2}}
 
 
 def test_points_that_two_data_sets_share_count_once():

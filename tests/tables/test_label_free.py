@@ -1,11 +1,13 @@
 """Correlations and picks, from scores made by hand."""
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmark.tables.label_free import TITLES, critical, label_free_tables, spearman, with_gone
+from benchmark.tables.label_free import TITLES, label_free_tables, p_value, spearman, with_gone
 
 
 def scores(model="vade", seeds=10, **columns):
@@ -15,9 +17,39 @@ def scores(model="vade", seeds=10, **columns):
     return pd.DataFrame({**where, **values, **columns})
 
 
-def test_the_threshold_is_that_of_the_test():
-    assert critical(10) == pytest.approx(0.632, abs=1e-3)  # tables of the t-test of a correlation
-    assert critical(6) == pytest.approx(0.811, abs=1e-3)
+def ordered(n, rho):
+    """A permutation of n numbers with this correlation with 0 to n - 1, to three digits."""
+    rng = np.random.default_rng(0)
+    for _ in range(100_000):
+        found = rng.permutation(n)
+        if abs(1 - 6 * ((found - np.arange(n)) ** 2).sum() / (n * (n * n - 1)) - rho) < 5e-4:
+            return found
+    raise AssertionError(rho)
+
+
+@pytest.mark.parametrize(("n", "below", "from_"), [(6, 0.829, 0.886), (10, 0.636, 0.648), (12, 0.580, 0.587)])
+def test_where_a_correlation_differs_from_0(n, below, from_):
+    """The exact distribution (Zar 1972, table 1); Student's t would have it from 0.811, 0.632 and 0.576."""
+    assert p_value(range(n), ordered(n, below)) > 0.05 >= p_value(range(n), ordered(n, from_))
+    assert p_value(range(n), -ordered(n, from_)) <= 0.05
+
+
+def test_the_p_value_is_the_share_of_all_orders():
+    x, y = np.array([0.1, 0.3, 0.2, 0.2, 0.9]), np.array([2, 1, 3, 3, 5])
+    rho = stats.spearmanr(x, y).statistic
+    found = [abs(stats.spearmanr(x, y[[*order]]).statistic) for order in permutations(range(5))]
+    assert p_value(x, y) == pytest.approx(np.mean(np.array(found) >= rho - 1e-9))
+    assert np.isnan(p_value(x, np.ones(5)))
+    ten = np.random.default_rng(0).normal(size=(2, 10))
+    assert p_value(*ten) == p_value(*ten)
+
+
+def test_a_correlation_that_differs_from_0_has_a_star():
+    marks = []
+    for rho in (0.636, 0.648, -0.648):
+        correlations, _ = label_free_tables(scores(agreement=np.sign(rho) * ordered(10, abs(rho))))
+        marks.append(correlations.text()["agreement"][0])
+    assert marks == ["+0.64", "+0.65*", "-0.65*"]
 
 
 def test_a_measure_that_is_missing_or_equal_for_all_has_no_correlation():

@@ -82,6 +82,18 @@ def test_seconds_are_the_processors_where_all_runs_of_a_row_have_them_and_a_note
     assert "seconds are wall time of training and evaluation" in build([gpu])[0].notes
 
 
+def test_a_metric_that_some_runs_lack_says_of_how_many_it_is():
+    """A seed whose assignment is hard has no exemplar accuracy."""
+    runs = [record(seed=s) for s in (0, 1, 2)] + [record(seed=3, status="failed")]
+    for r, value in zip(runs, (None, 0.3, 0.4), strict=False):
+        r["metrics"]["test"]["default"]["exemplar_accuracy"] = value
+    (table,) = build(runs)
+    row = rows(table)["a", "test"]
+    assert (row["exemplar"], row["ACC"]) == ("0.350 ± 0.071 (2/3)", "0.500 ± 0.000")
+    assert rows(table)["a", "train"]["exemplar"] == "–"
+    assert table.values.set_index("split")["exemplar_accuracy_n"].to_dict() == {"test": 2, "train": 0}
+
+
 def test_one_seed_has_no_deviation():
     (table,) = build([record(accuracy=0.5)])
     assert rows(table)["a", "test"]["ACC"] == "0.500"

@@ -63,3 +63,12 @@ def test_one_note_names_all_rows_whose_runs_are_of_different_versions():
         "averaged over runs of different versions: a, b (commit 0123456 and 9999999, torch 2.13.0 and 2.14.0)"
     ]
     assert mixed_versions(found[2:4], row_names(found)) == []
+
+
+def test_a_commit_whose_sources_were_changed_has_a_mark_where_commits_are_listed():
+    changed = {"device": "cpu", "commit": "9999999", "dirty": True}
+    found = [record("a"), record("a", seed=1, provenance=changed), record("b", provenance=changed)]
+    found.append(record("b", seed=1, provenance={**changed, "dirty": False}))
+    assert mixed_versions(found, row_names(found)) == [
+        "averaged over runs of different versions: a (commit 0123456 and 9999999 (changed))"
+    ]

@@ -1,11 +1,13 @@
 """Which models can be told apart, from hand-made records."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmark.records.store import all_records
 from benchmark.tables.means import build
 from benchmark.tables.significance import comparison_tables, overall_table, pairwise_table
 from benchmark.tables.table import Table
@@ -45,12 +47,16 @@ def test_models_that_no_seed_changes_are_not_tested():
     assert rows(table, "model")["b",]["verdict"] == "separable (p = 0.0033)"  # against one value: Student's t
 
 
-def test_few_seeds_give_no_interval():
-    (table,) = comparison_tables(
-        [*runs("a", "d", [0.9, 0.91]), *runs("b", "d", [0.1, 0.1, 0.11, 0.12, 0.13])]
-    )
-    assert rows(table, "model")["a",]["95 % interval"] == "–"
-    assert rows(table, "model")["b",]["95 % interval"].startswith("0.")
+def test_the_interval_is_students_cut_at_0_and_1_and_two_seeds_have_none():
+    scores = {"a": [0.9, 0.91], "b": [0.5, 0.55, 0.6], "c": [0.7, 0.99, 0.98], "d": [0.01, 0.3, 0.02]}
+    (table,) = comparison_tables([r for name, x in scores.items() for r in runs(name, "d", x)])
+    shown = {name: rows(table, "model")[name,]["95 % interval"] for name in scores}
+    half = stats.t.ppf(0.975, 2) * 0.05 / np.sqrt(3)
+    assert shown["a"] == "–"
+    assert shown["b"] == f"{0.55 - half:.3f} to {0.55 + half:.3f}"
+    assert shown["c"].endswith(" to 1.000")
+    assert shown["d"].startswith("0.000 to ")
+    assert table.values.set_index("model")["high"]["c"] > 1  # uncut, in the file
 
 
 def test_failures_are_counted():
@@ -85,7 +91,9 @@ def test_the_ranking_leaves_out_what_has_too_few_data_sets_or_was_set_by_hand():
     assert isinstance(table, Table)
     assert rows(table, "model")["a",]["mean rank"] == "1.00"
     assert list(table.text()["model"]) == ["a", "b"]
-    assert "not ranked are models with runs on no more than half of the 3 data sets: c (1)" in table.notes
+    assert (
+        "not ranked are models with good runs on no more than half of the 3 data sets: c (1)" in table.notes
+    )
     assert any("no critical-difference diagram" in note for note in table.notes)
 
 
@@ -103,6 +111,26 @@ def test_no_interval_and_no_share_where_any_cell_has_fewer_than_three_seeds():
     assert rows(pairs, "higher mean")["a",]["verdict"] == "too few seeds for this test (needs 3)"
     assert rows(pairs, "higher mean")["a",]["P(improvement)"] == "–"
     assert any("fewer has b on d2" in note for note in table.notes)
+
+
+def test_runs_that_ended_badly_are_counted_in_the_ranking_and_in_the_pairs():
+    """Three good runs of ten look like nothing else."""
+    good = [
+        r for d in ("d1", "d2") for r in [*runs("a", d, [0.9, 0.8, 0.85]), *runs("b", d, [0.5, 0.4, 0.45])]
+    ]
+    bad = [record("a", d, seed, status="diverged") for d in ("d1", "d2") for seed in range(3, 10)]
+    some = [record("b", "d2", 3, status="failed")]
+    table, pairs = (make([*good, *bad, *some], "paper") for make in (overall_table, pairwise_table))
+    assert rows(table, "model")["a",]["seeds"] == "3/10"
+    assert rows(table, "model")["b",]["seeds"] == "3/4 to 3"
+    assert rows(pairs, "higher mean")["a",]["seeds"] == "3/10 to 3"
+    assert table.values[["model", "n", "seeds"]].values.tolist() == [["a", 6, 20], ["b", 6, 7]]
+    note = "only the runs that ended well count, not all did of a on d1 (3/10), a on d2 (3/10), b on d2 (3/4)"
+    assert note in table.notes
+    assert note in pairs.notes
+    table, pairs = (make(good, "paper") for make in (overall_table, pairwise_table))
+    assert {*table.text()["seeds"], *pairs.text()["seeds"]} == {"3"}
+    assert not any("ended well" in text for text in [*table.notes, *pairs.notes])
 
 
 def test_pairs_over_data_sets_gain_power():
@@ -125,3 +153,10 @@ def test_tables_of_five_models_six_data_sets_ten_seeds_take_at_most_ten_seconds(
     overall_table(records, "paper")
     pairwise_table(records, "paper")
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("make", [overall_table, pairwise_table])
+def test_the_reference_tables_are_those_of_its_records(make):
+    reference = Path(__file__).resolve().parents[2] / "results" / "reference"
+    table = make([record for _, record in all_records(reference)], "quick")
+    assert table.markdown() == (reference / "tables" / f"{table.name}.md").read_text(encoding="utf-8")

@@ -12,12 +12,18 @@ from benchmark.tables.statistics import (
     friedman_test,
     holm,
     mean_interval,
+    pairwise_tests,
     probability_of_improvement,
     published_p_value,
     ranking,
     summarise,
-    welch_test,
 )
+
+
+def welch(a, b):
+    """p of one pair of models, as the tables ask for it."""
+    (p,) = pairwise_tests({"a": a, "b": b}).values()
+    return p
 
 
 def test_summary():
@@ -25,62 +31,50 @@ def test_summary():
     assert (found.n, found.mean, found.median) == (5, pytest.approx(0.38), 0.3)
     assert found.std == pytest.approx(math.sqrt((0.28**2 + 0.18**2 + 0.08**2 + 0.02**2 + 0.52**2) / 4))
     assert (found.lower_quartile, found.upper_quartile) == (0.2, 0.4)
-    assert found.low < 0.2
-    assert found.high > 0.6
+    expected = stats.t.interval(0.95, 4, 0.38, found.std / math.sqrt(5))
+    assert (found.low, found.high) == pytest.approx(expected)
 
 
 def test_what_few_values_cannot_give_is_missing():
     assert math.isnan(summarise([0.5]).std)
-    assert math.isnan(summarise([0.5, 0.6, 0.7, 0.8]).low)
+    assert math.isnan(summarise([0.5, 0.6]).low)
+    assert not math.isnan(summarise([0.5, 0.6, 0.7]).low)
     assert math.isnan(summarise([]).mean)
 
 
 def test_equal_values_have_an_interval_of_no_width():
-    assert mean_interval(np.full(5, 0.7)) == (0.7, 0.7)
+    assert mean_interval(np.full(5, 0.7)) == pytest.approx((0.7, 0.7), abs=1e-12)
 
 
-def test_the_same_values_give_the_same_interval():
-    x = np.random.default_rng(3).normal(size=7)
-    assert mean_interval(x) == mean_interval(x)
-
-
-@pytest.mark.parametrize("n", [5, 10])
-def test_the_interval_covers_the_true_mean_in_93_to_97_percent(n, monkeypatch):
-    monkeypatch.setattr(statistics, "RESAMPLES", 999)
-    samples = np.random.default_rng(n).normal(0.8, 0.05, size=(1000, n))
-    ends = np.array([mean_interval(x) for x in samples])
-    covered = ((ends[:, 0] <= 0.8) & (ends[:, 1] >= 0.8)).mean()
-    assert 0.93 <= covered <= 0.97
-
-
-def test_for_many_values_the_interval_is_that_of_scipy():
-    x = np.random.default_rng(0).normal(size=200)
-    expected = stats.bootstrap((x,), np.mean, method="BCa", rng=np.random.default_rng(1)).confidence_interval
-    assert mean_interval(x) == pytest.approx(expected, abs=0.01)
+def test_nearly_equal_values_beside_another_have_an_interval_of_use():
+    """The studentised bootstrap of these, k-means on MNIST, ended at 1.46."""
+    x = np.array([0.5172, 0.5174, 0.5177, 0.544, 0.546])
+    assert mean_interval(x) == pytest.approx(stats.t.interval(0.95, 4, x.mean(), stats.sem(x)))
+    assert mean_interval(x) == pytest.approx((0.510, 0.547), abs=5e-4)
 
 
 def test_on_one_data_set_it_is_welchs_test():
     a, b = np.random.default_rng(0).normal([[0.5], [0.0]], [[1.0], [3.0]], size=(2, 6))
     expected = stats.ttest_ind(a, b[:4], equal_var=False).pvalue
-    assert welch_test([a], [b[:4]]) == pytest.approx(expected, rel=1e-9)
-    assert welch_test([b[:4]], [a]) == welch_test([a], [b[:4]])
+    assert welch([a], [b[:4]]) == pytest.approx(expected, rel=1e-9)
+    assert welch([b[:4]], [a]) == welch([a], [b[:4]])
 
 
 def test_on_several_data_sets_it_keeps_its_level():
     rng = np.random.default_rng(0)
     spreads = [1.0, 0.1, 3.0]
     p = [
-        welch_test(*([s * rng.normal(size=n) + d for d, s in enumerate(spreads)] for n in (4, 5)))
+        welch(*([s * rng.normal(size=n) + d for d, s in enumerate(spreads)] for n in (4, 5)))
         for _ in range(2000)
     ]
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
 
 
 def test_few_values_or_none_with_spread_give_no_test():
-    assert math.isnan(welch_test([np.array([0.1, 0.2])], [np.arange(5.0)]))
-    assert math.isnan(welch_test([np.full(5, 0.7)], [np.full(5, 0.1 + 0.2)]))
+    assert math.isnan(welch([np.array([0.1, 0.2])], [np.arange(5.0)]))
+    assert math.isnan(welch([np.full(5, 0.7)], [np.full(5, 0.1 + 0.2)]))
     fixed, other = np.full(5, 0.7), np.array([0.6, 0.65, 0.62])
-    assert welch_test([fixed], [other]) == pytest.approx(stats.ttest_1samp(other, 0.7).pvalue)
+    assert welch([fixed], [other]) == pytest.approx(stats.ttest_1samp(other, 0.7).pvalue)
 
 
 def test_holm():
@@ -104,9 +98,10 @@ def test_against_a_published_mean_with_spread_it_is_welchs_test():
     assert published_p_value(ours, theirs.mean(), theirs.std(ddof=1), 10) == pytest.approx(expected)
 
 
-def test_against_a_single_published_run_it_has_the_right_level():
+@pytest.mark.parametrize("n", [1, 4])
+def test_against_a_published_run_or_a_bare_mean_of_several_it_has_the_right_level(n):
     rng = np.random.default_rng(0)
-    p = [published_p_value(rng.normal(size=5), rng.normal(), None, None) for _ in range(2000)]
+    p = [published_p_value(rng.normal(size=5), rng.normal(size=n).mean(), None, n) for _ in range(2000)]
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.015)
 
 

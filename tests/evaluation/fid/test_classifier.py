@@ -129,6 +129,24 @@ def test_images_without_a_label_do_not_train_the_classifier(tmp_path):
     assert found[0] == found[1]
 
 
+def test_it_is_trained_on_the_training_split_and_measured_on_the_other():
+    """Test labels are for its accuracy alone: here they are all wrong."""
+
+    class Divided:
+        splits = ("train", "test", "validation")
+        shape = (1, 6, 6)
+
+        def x(self, split):
+            return stripes(*{"train": (260, 0), "test": (40, 1), "validation": (10, 2)}[split])[0].numpy()
+
+        def y(self, split):
+            y = stripes(*{"train": (260, 0), "test": (40, 1), "validation": (10, 2)}[split])[1]
+            return y if split == "train" else np.where(y == "across", "down", "across")
+
+    info = train_classifier(Divided(), "", torch.device("cpu")).info
+    assert (info["held_out"], info["accuracy"]) == (40, 0.0)
+
+
 def test_the_ceiling_has_a_gaussian_per_class_of_the_labelled_images(tmp_path):
     x, y = stripes(130)
     np.savez(tmp_path / "own.npz", X=x, y=np.where(np.arange(130) >= 50, y, ""))
