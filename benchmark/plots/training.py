@@ -74,6 +74,7 @@ def learning(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]], clock:
                 x, quality.min(axis=0), quality.max(axis=0), alpha=0.15, color=color, linewidth=0
             )
         axes.set(xlabel=f"minutes of {clock} time", ylabel="ACC", xscale="log", ylim=(0, 1))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(frameon=False, loc="outside right upper")

@@ -23,6 +23,7 @@ def test_learning_curves_are_means_over_seeds_in_minutes():
     (axes,) = learning(runs, "processor").axes
     assert axes.lines[0].get_xydata() == pytest.approx(np.array([[1, 0.3], [3, 0.7]]))
     assert axes.get_xlabel() == "minutes of processor time"
+    assert {1, 2, 5} <= set(axes.get_xticks())  # not the powers of ten alone
 
 
 def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():
