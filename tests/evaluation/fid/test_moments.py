@@ -5,6 +5,7 @@ can't be written.
 import multiprocessing
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -138,8 +139,9 @@ def slow(folder):
 
 
 def test_processes_that_start_together_compute_once(tmp_path):
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        assert pool.map(slow, [tmp_path] * 4) == [3] * 4
+    # no Pool: the end of its block kills processes, and one that holds a lock leaves the others waiting
+    with ProcessPoolExecutor(4, multiprocessing.get_context("fork")) as pool:
+        assert list(pool.map(slow, [tmp_path] * 4)) == [3] * 4
     assert (tmp_path / "calls").read_text() == "x"
 
 
