@@ -159,8 +159,7 @@ class ClusteringModel(nn.Module, ABC):
         smoke: the same for the `smoke` budget, on top of quick: a few seconds, to see that everything runs.
         min_clusters: the smallest K that makes sense.
         on_host: the methods among log_assign, embed, reconstruct and sample that compute on the CPU, e.g.
-            with scikit-learn; all others stay on the device and never wait for it, which the conformance
-            tests check.
+            with scikit-learn; that all others never wait for the device is what conformance tests check.
     """
 
     name: ClassVar[str]

@@ -33,7 +33,7 @@ def reference_values(
     """Floor and ceiling of a distance, kept in the data folder once it is known.
 
     floor: real images against real images: those of the other split, or one half against the other where
-    there is one only, which has about twice the noise of as many images a side as a model's.
+    there is one only; with half as many images it has about twice the noise of a model's distance.
     ceiling: a Gaussian per class in the space of pixels (one for all where labels are absent); no bound but
     a reference: a model above it has learnt less than the second moments.
 
