@@ -193,6 +193,7 @@ class KVAEs(ClusteringModel):
             "pretrain_epochs": 2,
             "meta_iterations": 3,
             "vae_epochs": 2,
+            "density": "discriminator",
             "discriminator_epochs": 2,
             "min_pretrain_steps": 1,
             "min_vae_steps": 1,

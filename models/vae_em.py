@@ -42,6 +42,8 @@ class VAEEM(KVAEs):
         # first responsibilities: 1/K all, or the clusters of all VAEs' codes
         start: Literal["competition", "mixture"] = "mixture"
 
+    smoke = {"*": {**KVAEs.smoke["*"], "density": "elbo"}}
+
     cumulative: Tensor
 
     def __init__(self, data: DataSpec, config: Config):

@@ -173,8 +173,8 @@ def _difference(name: str, pixels: np.ndarray, other: str, others: np.ndarray) -
         return f"{grey} is grey and {coloured} in colour; --colour grey or --colour rgb makes them alike"
     (h, w), (height, width) = pixels.shape[1:], others.shape[1:]
     return (
-        f"{name} has {w} x {h} pixels and {other} {width} x {height}; --size N makes all N x N, resized"
-        " and cropped at the centre"
+        f"{name} has {w} x {h} pixels and {other} {width} x {height}; `run --size N` makes all N x N,"
+        " resized and cropped at the centre"
     )
 
 

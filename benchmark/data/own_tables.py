@@ -52,9 +52,9 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
         for column in text:
             _check_cells(frame[column], path)
         raise UserError(
-            f"{path}: {_named(text)} hold{'s' * (len(text) == 1)} no numbers; --labels COLUMN says which one"
-            " has the labels, --names COLUMN which one names the points, and any other must be left out of"
-            " the file"
+            f"{path}: {_named(text)} hold{'s' * (len(text) == 1)} no numbers; `run --labels COLUMN` says"
+            " which one has the labels, `run --names COLUMN` which one names the points, and any other must"
+            " be left out of the file"
         )
     x = frame.to_numpy(np.float64, na_value=np.nan)
     if (gaps := np.isnan(x)).any():

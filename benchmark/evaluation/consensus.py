@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmark.errors import UserError
-from benchmark.evaluation.metrics import Clustering, measure
+from benchmark.evaluation.metrics import METRICS_VERSION, Clustering, measure
 from benchmark.files import whole_file, write_atomically
 from benchmark.records.assignments import (
     FILE,
@@ -100,5 +100,6 @@ def write_consensus(folders: Sequence[Path], plugins: Sequence[str] = (), data: 
         writer.writerow(["split", "index", "cluster", "probability", "name"][: len(rows[0])])
         writer.writerows(rows)
     seeds = [int(folder.name.removeprefix("seed-")) for folder in folders]
-    write_atomically(target / RECORD, json.dumps({"seeds": seeds, "metrics": metrics}, indent=1))
+    entry = {"seeds": seeds, "metrics": metrics, "metrics_version": METRICS_VERSION}
+    write_atomically(target / RECORD, json.dumps(entry, indent=1))
     return target / FILE

@@ -46,24 +46,24 @@ def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
         for variant in wanted.variants:
             row: dict[str, Any] = {"data set": dataset, **{p: variant.get(p, "preset") for p in parameters}}
             numeric = dict(row)
-            runs = Measured()
+            runs, good = Measured(), 0
             for metric in wanted.metrics:
                 runs = measured(
                     records, wanted.model, dataset, protocol, variant, budget, split, rule, metric
                 )
                 s = statistics.summarise(list(runs.values.values()))
-                row[METRIC_NAMES[metric]] = value(s.mean, s.std, metric)
-                numeric |= {metric: s.mean, f"{metric}_std": s.std}
+                k, good = len(runs.values), runs.seeds - len(runs.failures)
+                counted = f" ({k}/{good})" if 0 < k < good else ""
+                row[METRIC_NAMES[metric]] = value(s.mean, s.std, metric, counted)
+                numeric |= {metric: s.mean, f"{metric}_std": s.std, f"{metric}_n": k}
             if (
                 dataset not in wanted.datasets
                 and math.isnan(numeric[wanted.metrics[0]])
                 and not runs.failures
             ):
                 continue  # other runs of the model, which are not of this study
-            missing = len(runs.values) < max(runs.seeds, wanted.seeds)
-            row["seeds"] = (
-                f"{len(runs.values)}/{max(runs.seeds, wanted.seeds)}" if missing else str(len(runs.values))
-            )
+            expected = max(runs.seeds, wanted.seeds)
+            row["seeds"] = f"{good}/{expected}" if good < expected else str(good)
             beside = [n for n in published if n.dataset == dataset and dict(n.set) == dict(variant)]
             texts = [
                 f"{METRIC_NAMES[n.metric]} {published_text(n)}{'' if n.seen else ' ' + MEMORY}"
@@ -72,9 +72,7 @@ def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:
             row["published"] = ", ".join(texts) or DASH
             failures += [f"{dataset}, {variant}: {why}" for why in runs.failures]
             shown.append(row)
-            values.append(
-                {**numeric, "n": len(runs.values), "seeds": runs.seeds, "published": row["published"]}
-            )
+            values.append({**numeric, "n": good, "seeds": runs.seeds, "published": row["published"]})
     notes = [
         f"protocol{' of the paper' if wanted.paper.name else ''} ({protocol}): {PROTOCOLS[protocol]}",
         *([] if rule == "default" else [f"by the assignment rule {rule}"]),

@@ -24,5 +24,5 @@ def published_text(number: Number) -> str:
     return digits(number.value) + ("" if number.std is None else f" ± {digits(number.std)}")
 
 
-def value(mean: float, std: float | None, metric: str) -> Value:
-    return Value(mean, std, digits=2 if metric in UNBOUNDED else 3)
+def value(mean: float, std: float | None, metric: str, after: str = "") -> Value:
+    return Value(mean, std, digits=2 if metric in UNBOUNDED else 3, after=after)

@@ -71,7 +71,8 @@ def seeds_together(runs: Iterable[tuple[Path, Record]]) -> Seeds:
     """Of those runs that ended well and have their assignments beside their record; the agreement only where
     there are no labels, which say more.
 
-    A consensus counts where it is of just these seeds: one that was made before another seed came is old.
+    A consensus counts where it is of just these seeds, and was measured as they were: one that was made
+    before another seed came, or before a metric changed, is old.
     """
     good = [(folder, record) for folder, record in runs if record["status"] == "ok"]
     partitions: dict[tuple[str, str], dict[int, np.ndarray]] = {}
@@ -83,16 +84,17 @@ def seeds_together(runs: Iterable[tuple[Path, Record]]) -> Seeds:
         for (digest, split), by_seed in partitions.items()
         for seed, value in zip(by_seed, with_others(pairwise_agreement([*by_seed.values()])), strict=True)
     }
-    seeds: dict[str, set[int]] = {}
+    measured: dict[str, dict[int, int]] = {}  # {digest: {seed: version of the metrics}}
     for _, record in good:
-        seeds.setdefault(record["digest"], set()).add(record["seed"])
+        measured.setdefault(record["digest"], {})[record["seed"]] = record.get("metrics_version", 1)
     # several of one digest, where results were merged
     places = {consensus_folder(folder) / RECORD: record["digest"] for folder, record in good}
-    consensus = {
-        digest: found
-        for path, digest in places.items()
-        if path.is_file() and set((found := json.loads(path.read_text("utf-8")))["seeds"]) == seeds[digest]
-    }
+    consensus = {}
+    for path, digest in places.items():
+        if path.is_file():
+            found = json.loads(path.read_text("utf-8"))
+            if dict.fromkeys(found["seeds"], found.get("metrics_version", 1)) == measured[digest]:
+                consensus[digest] = found
     return Seeds(agreement, consensus)
 
 

@@ -95,7 +95,7 @@ def test_a_failed_cell_makes_the_exit_code_2_and_the_others_are_in_the_table(cli
     assert "0/1" in found.stdout
     assert "broken on purpose" in found.stdout
     again = cli(*arguments).stderr  # a failure is not repeated by itself
-    assert "2 of them done (1 ended badly; --retry makes them again)" in again
+    assert "2 of them done (1 ended badly or lack files; --retry makes them again)" in again
     assert "1 of them done" in cli(*arguments, "--retry").stderr
 
 
@@ -295,7 +295,7 @@ BAD_DATA = {
     "empty": (lambda at: at, "has no PNG or JPEG files"),
     "mixed kinds": (lambda at: bad_folder(at, (4, 4), b_csv="1,2"), "data of other kinds besides: b.csv"),
     "mixed colours": (lambda at: bad_folder(at, (4, 4), (4, 4, 3)), "--colour grey or --colour rgb"),
-    "two sizes": (lambda at: bad_folder(at, (4, 4), (5, 5)), "--size N makes all N x N"),
+    "two sizes": (lambda at: bad_folder(at, (4, 4), (5, 5)), "`run --size N` makes all N x N"),
     "text": (lambda at: bad_folder(at, b_csv="a,b\n1,x\n2,y\n") / "b.csv", "column b holds no numbers"),
     "few": (lambda at: bad_folder(at, b_csv="1,2\n3,4\n") / "b.csv", "fewer than the 3 clusters"),
     "missing": (lambda at: at / "nowhere", "there is no file or folder"),

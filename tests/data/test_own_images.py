@@ -160,7 +160,7 @@ def all_damaged(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (two_sizes, "large.png has 9 x 9 pixels and c.png 8 x 8; --size N makes all N x N"),
+        (two_sizes, "large.png has 9 x 9 pixels and c.png 8 x 8; `run --size N` makes all N x N"),
         (two_colours, "c.png is grey and coloured.png in colour; --colour grey or --colour rgb"),
         (other_data, "6 PNG or JPEG files, and data of other kinds besides: points.csv; move"),
         (nothing, "has no PNG or JPEG files"),

@@ -78,7 +78,7 @@ def test_columns_of_new_points_are_found_by_their_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reading", "message"),
     [
-        (TABLE, DEFAULT, "columns name, kind hold no numbers; --labels COLUMN"),
+        (TABLE, DEFAULT, "columns name, kind hold no numbers; `run --labels COLUMN`"),
         (TABLE, Reading(labels="kinds"), "unknown column 'kinds'; did you mean kind"),
         ("a,b\n1,2\n3,\n5,6\n", DEFAULT, "has 1 missing values, in column b; fill or remove them"),
         ("a,kind\n1,x\n2,y\n", DEFAULT, "column kind holds no numbers"),

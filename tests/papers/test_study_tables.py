@@ -28,6 +28,16 @@ def test_a_sweep_has_a_row_per_variant():
     assert by_k["13",]["purity"] == "–"
 
 
+def test_a_metric_that_some_runs_lack_does_not_hide_their_seeds():
+    runs = held_out([0.9, 0.8])
+    for rules in runs[1]["metrics"].values():
+        for metrics in rules.values():
+            del metrics["purity"]
+    (table,) = study_tables(study("clustergan-wrong-k"), runs)
+    row = rows(table, "n_clusters")["10",]
+    assert (row["purity"], row["seeds"]) == ("0.910 (1/2)", "2/5")
+
+
 def test_a_data_set_without_a_test_split_is_the_same_under_all_protocols_also_where_runs_failed():
     good = record("clustergan", "digits", 0, 0.5, splits=("all",), rules=("kmeans", "kmeans_refit"))
     (table,) = study_tables(

@@ -62,6 +62,18 @@ def test_a_consensus_of_other_seeds_than_those_that_are_there_is_old(tmp_path):
     assert not seeds_together(runs).consensus
 
 
+@pytest.mark.parametrize(("versions", "counts"), [((1, 1), True), ((2, 2), False), ((1, 2), False)])
+def test_a_consensus_counts_where_it_was_measured_as_its_runs_were(tmp_path, versions, counts):
+    runs = [
+        (tmp_path / f"seed-{seed}", {**record(seed=seed), "metrics_version": version})
+        for seed, version in enumerate(versions)
+    ]
+    (tmp_path / "consensus").mkdir()
+    entry = {"seeds": [0, 1], "metrics": {}, "metrics_version": 1}
+    (tmp_path / "consensus" / "consensus.json").write_text(json.dumps(entry))
+    assert bool(seeds_together(runs).consensus) == counts
+
+
 def test_a_consensus_is_found_beside_any_of_its_seeds(tmp_path):
     runs = [(tmp_path / where / "seed", record(seed=seed)) for seed, where in enumerate(("own", "merged"))]
     (tmp_path / "own" / "consensus").mkdir(parents=True)
