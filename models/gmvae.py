@@ -153,7 +153,7 @@ class GMVAE(ClusteringModel):
             "w_dim": 10,
             "lr": 1e-3,
             "batch_size": 100,
-            "epochs": 140,
+            "epochs": 60,
             "min_steps": 6000,
             "min_values": 784,
             "annealing": 0.7,
