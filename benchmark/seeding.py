@@ -13,7 +13,9 @@ _STREAMS = ("init", "noise", "order", "eval")
 
 
 def derive(seed: int, stream: str, *index: int) -> int:
-    """A 63-bit seed for one stream of a run; different streams, indices and run seeds are independent."""
+    """A 63-bit seed for one stream of a run; different streams, run seeds below 2^32, and indices of the same
+    length are independent.
+    """
     words = np.random.SeedSequence([seed, _STREAMS.index(stream), *index]).generate_state(1, np.uint64)
     return int(words[0] >> np.uint64(1))
 

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if slurm:
         jobs = slurm.parallel * slurm.per_gpu
     n, bad = len(plan.runs), len(remaining(plan, options.results, retry=True)) - len(todo)
-    retry = f" ({bad} ended badly or lack files; --retry makes them again)" if bad else ""
+    retry = f" ({bad} ended badly; --retry makes them again)" if bad else ""
     print(
         f"{plan.title}: {plan.budget} budget on {plan.device}, {n} run{'s' if n > 1 else ''},"
         f" {n - len(todo)} of them done{retry}, {jobs} at a time; results in {options.results}",

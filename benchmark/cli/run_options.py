@@ -135,8 +135,7 @@ def _add_where(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retry",
         action="store_true",
-        help="also make runs again that failed, diverged, ran out of memory or time, or could not write their"
-        " files",
+        help="also make runs again that failed, diverged, ran out of memory or time",
     )
     group.add_argument(
         "--dry-run",

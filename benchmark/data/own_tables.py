@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmark.errors import UserError, unknown
 from benchmark.reading import Reading
 
 SEPARATORS = ",;\t"
+MISSING = ("", "NA", "N/A", "null", "NULL", "None")  # besides nan, which is a number
 SHOWN = 5  # columns that a message names
 HEADING = (
     "the first line of {}, the numbers from 0 to {}, is read as a heading, as pandas writes it; if it is a"
@@ -35,7 +37,9 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
         UserError: a column that was asked for is not there, holds text, or has no value somewhere.
     """
     refuse(reading, path, "a table", "--size", "--colour")
-    frame, names, heading = _csv(path) if path.suffix.lower() == ".csv" else (*_parquet(path), None)
+    frame, names, heading = (
+        _csv(path, reading.names) if path.suffix.lower() == ".csv" else (*_parquet(path), None)
+    )
     if frame.empty:
         raise UserError(f"{path} has {len(frame)} rows and {len(frame.columns)} columns of values")
     if reading.names is not None and not (columns and reading.names not in frame):
@@ -44,6 +48,8 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
     if reading.labels is not None:
         column = _take(frame, reading.labels, path)
         values = column.to_numpy() if is_numeric_dtype(column) else _text(column)
+        if values.dtype == object:  # True, False and none
+            values = _text(column)
         y = clean_labels(values, len(frame), f"{path}: column {reading.labels}")
     if missing := [column for column in columns if column not in frame]:
         raise UserError(f"{path} has no {_named(missing)}, which the run was trained on")
@@ -68,12 +74,16 @@ def read(path: Path, reading: Reading, columns: Sequence[str] = ()) -> Points:
     return Points(x, y, names, columns=tuple(frame), caveat="; ".join(filter(None, notes)) or None)
 
 
-def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
+def _csv(path: Path, named_by: str | None) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
     """The table, its index the rows as they are counted in the file; the names of its rows: those of a first
     column without a heading, as pandas writes them; and a caveat.
 
-    A first line of numbers only is a point, and the columns are called 0, 1, ... then; but these very numbers
-    are the heading that pandas writes for columns without names.
+    A first line of numbers only, one of which may be missing but the first, is a point, and the columns are
+    called 0, 1, ... then; but these very numbers are the heading that pandas writes for columns without
+    names. Names stay as they are written: 007 is no 7, and NA a name.
+
+    Args:
+        named_by: the column that names the rows.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -81,14 +91,22 @@ def _csv(path: Path) -> tuple[pd.DataFrame, tuple[str, ...] | None, str | None]:
             separator = _separator(line)
             first = next(csv.reader([line], delimiter=separator), [])
         counted = len(first) > 1 and first == [str(i) for i in range(len(first))]
-        header = None if first and not counted and all(map(_is_number, first)) else 0
-        frame = pd.read_csv(path, sep=separator, header=header, encoding="utf-8-sig", low_memory=False)
+        is_point = first and not counted and _is_number(first[0]) and all(map(_is_number_or_missing, first))
+        header = None if is_point else 0
+        unnamed = header == 0 and len(first) > 1 and not first[0].strip()
+        columns = [str(i) for i in range(len(first))] if header is None else first
+        table = partial(pd.read_csv, path, sep=separator, header=header, encoding="utf-8-sig")
+        frame = table(low_memory=False)
+        for i, name in enumerate(columns):
+            if name == named_by or (unnamed and i == 0):
+                names = table(usecols=[i], dtype=str, keep_default_na=False)
+                frame.isetitem(i, names.iloc[:, 0])
     except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors
         raise UserError(f"{path} can't be read as CSV: {str(error).strip()}") from error
     frame.columns = frame.columns.astype(str)
     first_row = 1 if header is None else 2
     frame = frame.set_axis(range(first_row, first_row + len(frame)))
-    if header == 0 and first and not first[0].strip() and len(frame.columns) > 1:
+    if unnamed:
         return frame, tuple(frame.pop(frame.columns[0]).astype(str)), None
     return frame, None, HEADING.format(path.name, len(first) - 1) if counted else None
 
@@ -152,6 +170,10 @@ def _separator(line: str) -> str:
 def _with_comma(text: str) -> bool:
     """Whether it is a number but for a decimal comma."""
     return "," in text and _is_number(text.replace(",", "."))
+
+
+def _is_number_or_missing(text: str) -> bool:
+    return text.strip() in MISSING or _is_number(text)
 
 
 def _is_number(text: str) -> bool:

@@ -79,7 +79,9 @@ def write_consensus(folders: Sequence[Path], plugins: Sequence[str] = (), data: 
     divided = run.data.divided
     found = [read_assignments(folder) for folder in folders]
     if missing := [str(folder) for folder, labels in zip(folders, found, strict=True) if not labels]:
-        raise UserError(f"there is no {FILE} in {' and '.join(missing)}; run it again")
+        raise UserError(
+            f"there is no {FILE} in {' and '.join(missing)}; delete record.json there to run it again"
+        )
     metrics, rows = {}, []
     for split in divided.splits:
         partitions = [labels[split] for labels in found]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 
-from benchmark.plots.style import STYLE
+from benchmark.plots.style import LINES, STYLE
 
 CLASSES_IN_TEXT = 30  # of a confusion matrix; one with more classes or clusters is an image without numbers
 MEANS_WRITTEN = 20  # features up to which a cluster's mean is also written in numbers
@@ -35,8 +35,8 @@ def cluster_means(
     means = np.full((len(names), x.shape[1]), np.nan)
     for k in np.unique(labels):
         means[k] = x[labels == k].mean(axis=0, dtype=np.float64)
-    spread = x.std(axis=0)
-    shown = (means - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    spread = x.std(axis=0, dtype=np.float64)
+    shown = (means - x.mean(axis=0, dtype=np.float64)) / np.where(spread > 0, spread, 1)
     written = x.shape[1] <= MEANS_WRITTEN
     short = [name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…" for name in columns]
     known = short if written else []
@@ -162,7 +162,7 @@ def cluster_numbers(values: Any, named: Mapping[str, Sequence[int]]) -> Figure:
             for i, (model, rows) in enumerate(values.groupby("model", sort=False)):
                 k, y = rows["k"].to_numpy(), rows[column].to_numpy()
                 color = f"C{i % 10}"
-                axes.plot(k, y, linewidth=1, color=color, label=model)
+                axes.plot(k, y, LINES[i // 10 % len(LINES)], linewidth=1, color=color, label=model)
                 if f"{column}_error" in rows:
                     error = np.nan_to_num(rows[f"{column}_error"].to_numpy())
                     axes.fill_between(k, y - error, y + error, alpha=0.2, color=color, linewidth=0)

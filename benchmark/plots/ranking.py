@@ -16,7 +16,7 @@ def critical_difference_diagram(ranks: Mapping[str, float], width: float, datase
     groups: list[tuple[int, int]] = []  # first and last of the order, none inside another
     for i, name in enumerate(order):
         last = max(j for j, other in enumerate(order) if ranks[other] - ranks[name] <= width)
-        if last > (groups[-1][1] if groups else i):
+        if last > max(i, groups[-1][1] if groups else i):
             groups.append((i, last))
     top = -0.7 - 0.4 * len(groups)
     with mpl.rc_context(STYLE):

@@ -13,6 +13,7 @@ STYLE: Any = {
     "savefig.dpi": 120,
     "figure.dpi": 120,
 }
+LINES = ("-", "--", ":", "-.")  # one for every ten colours
 # Without versions and dates, so that equal figures give equal files.
 METADATA: Any = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
 MARK = "dgcbench"  # key of a PNG file's text that says what it was drawn from

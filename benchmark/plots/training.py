@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from benchmark.plots.style import STYLE
+from benchmark.plots.style import LINES, STYLE
 
 
 def curves(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
@@ -26,7 +26,7 @@ def curves(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     losses = {
         s: [k for k, v in parts[s][0][0].items() if k not in ("stage", "step") and v != ""] for s in stages
     }
-    columns = max(map(len, losses.values()))
+    columns = max(1, *map(len, losses.values()))  # a step may return none
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.2 * columns, 1.9 * len(stages)))
         panels = figure.subplots(len(stages), columns, squeeze=False)
@@ -66,10 +66,10 @@ def learning(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]], clock:
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         axes = figure.subplots()
         for i, (name, of_model) in enumerate(runs.items()):
-            shortest = min(map(len, of_model))
-            minutes, quality = np.array([rows[:shortest] for rows in of_model]).transpose(2, 0, 1)
+            minutes, quality = np.array(of_model).transpose(2, 0, 1)
             x, color = minutes.mean(axis=0) / 60, f"C{i % 10}"
-            axes.plot(x, quality.mean(axis=0), "." if shortest == 1 else "-", color=color, label=name)
+            form = "." if len(x) == 1 else LINES[i // 10 % len(LINES)]  # there are ten colours
+            axes.plot(x, quality.mean(axis=0), form, color=color, label=name)
             axes.fill_between(
                 x, quality.min(axis=0), quality.max(axis=0), alpha=0.15, color=color, linewidth=0
             )

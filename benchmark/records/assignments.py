@@ -30,7 +30,10 @@ def read_assignments(folder: Path) -> dict[str, np.ndarray]:
     try:
         rows = pd.read_csv(folder / FILE, usecols=["split", "cluster"], dtype={"cluster": np.int64})
     except ValueError as error:
-        raise UserError(f"{folder / FILE} can't be read as assignments, run it again: {error}") from error
+        raise UserError(
+            f"{folder / FILE} can't be read as assignments: {error}; delete record.json beside it to run it"
+            " again"
+        ) from error
     return {str(split): part.to_numpy() for split, part in rows.groupby("split", sort=False)["cluster"]}
 
 

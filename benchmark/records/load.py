@@ -64,13 +64,16 @@ class SavedRun:
         key = self.record["key"]
         if source_digest(self.model_class.__module__) != key["source"]:
             what = f"the source of {key['model']} has changed since this run"
-            raise UserError(f"{what}, so its model can't be loaded; run it again")
+            raise UserError(f"{what}, so its model can't be loaded; the same command runs it with today's")
         with isolated():
             model = self.model_class(self.spec(), config.from_dict(self.model_class, key["config"]))
         try:
             model.load_state_dict(torch.load(self.folder / "model.pt", map_location="cpu", weights_only=True))
         except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
-            raise UserError(f"{self.folder / 'model.pt'} can't be loaded, run it again: {error}") from error
+            raise UserError(
+                f"{self.folder / 'model.pt'} can't be loaded: {error}; delete record.json beside it to run it"
+                " again"
+            ) from error
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def spec(self) -> DataSpec:
@@ -133,7 +136,8 @@ def load_run(
         )
     if missing := [name for name in (FILE, "model.pt") if not (folder / name).is_file()]:
         raise UserError(
-            f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; run it again"
+            f"{folder} has no {' and no '.join(missing)}, so its model can't be loaded; delete record.json"
+            " there to run it again"
         )
     run = Run.read(folder)
     names = {Path(plugin).name for plugin in plugins}

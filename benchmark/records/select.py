@@ -2,6 +2,7 @@
 torch.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -98,7 +99,16 @@ def _request(record: Record) -> tuple[str, ...]:
 
 
 def row_names(records: Iterable[Record]) -> dict[str, str]:
-    """{digest: name of its row}: the model, with what tells several configs of it apart."""
+    """{digest: name of its row}, no two alike: `names_by_settings`, with the digest where code alone
+    differs.
+    """
+    names = names_by_settings(records)
+    shared = {name for name, n in Counter(names.values()).items() if n > 1}
+    return {digest: f"{name} [{digest[:6]}]" if name in shared else name for digest, name in names.items()}
+
+
+def names_by_settings(records: Iterable[Record]) -> dict[str, str]:
+    """{digest: the model, with what of its settings, device and threads tells several configs apart}."""
     settings: dict[str, dict[str, dict[str, Any]]] = {}
     for record in records:
         key = record["key"]

@@ -136,7 +136,8 @@ def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
     """(folder, record) of every run under a results folder, in the order of the paths.
 
     A run that is there twice counts once if both copies say the same (up to times and hosts). A copy that was
-    interrupted yields to one that ended.
+    interrupted, or ended by its machine (out of memory, out of time, failed), yields to one that ended by
+    itself.
 
     Raises:
         UserError: two copies of a run say different things.
@@ -154,11 +155,11 @@ def all_records(results: Path) -> Iterator[tuple[Path, Record]]:
 
 
 def _that_counts(a: tuple[Path, Record], b: tuple[Path, Record]) -> tuple[Path, Record]:
-    """Of two copies of a run."""
-    if b[1]["status"] == "interrupted":
+    """Of two copies of a run: one that was made again elsewhere counts before its failure."""
+    if _finality(a[1]) != _finality(b[1]):
+        return max(a, b, key=lambda copy: _finality(copy[1]))
+    if _finality(a[1]) < 2:
         return a
-    if a[1]["status"] == "interrupted":
-        return b
     differing = [name for name in OUTCOME if a[1].get(name) != b[1].get(name)]
     if differing:
         raise UserError(
@@ -166,6 +167,11 @@ def _that_counts(a: tuple[Path, Record], b: tuple[Path, Record]) -> tuple[Path, 
             "delete the one that shall not count"
         )
     return a
+
+
+def _finality(record: Record) -> int:
+    """2 where the same run ends like this anywhere, 1 where its machine has ended it, 0 where a user has."""
+    return {"ok": 2, "diverged": 2, "interrupted": 0}.get(record["status"], 1)
 
 
 def table(records: list[Record]) -> pd.DataFrame:

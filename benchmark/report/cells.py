@@ -16,6 +16,7 @@ LOW = {
     "behind the best",
     "P(best is better)",
     "collapsed",
+    "empty",
 }
 LOW |= {metric.title for metric in METRICS.values() if metric.higher_is_better is False}
 

@@ -13,6 +13,9 @@ from benchmark.records.select import as_typed, is_own
 def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Record], results: Path) -> str:
     """The commands that plan exactly these runs, one for each way in which they were asked for."""
     groups: dict[str, list[Record]] = {}
+    seeds: dict[str, int] = {}
+    for record in records:
+        seeds[record["digest"]] = max(seeds.get(record["digest"], 0), record["seed"] + 1)
     for record in records:
         asked = record.get("asked", {"dataset": dataset, "plugins": []})
         settings = dict(record.get("overrides", {}))
@@ -22,16 +25,17 @@ def run_command(dataset: str, protocol: str, budget: str, records: Sequence[Reco
             clusters = record["key"]["config"]["n_clusters"]
             settings.pop("n_clusters", None)
         model = record["key"]["model"] if settings else None
-        groups.setdefault(json.dumps([asked, settings, clusters, model, made_on]), []).append(record)
+        same = json.dumps([asked, settings, clusters, model, made_on, seeds[record["digest"]]])
+        groups.setdefault(same, []).append(record)
     lines = []
     for text, group in sorted(groups.items(), key=lambda item: (len(item[0]), item[0])):
-        asked, settings, clusters, _, (device, threads) = json.loads(text)
+        asked, settings, clusters, _, (device, threads), n = json.loads(text)
         models = sorted({r["key"]["model"] for r in group})
         variables = {
             "DATASET": asked["dataset"],
             "PROTOCOL": "" if protocol == "neutral" else protocol,
             "MODELS": ",".join(models),
-            "SEEDS": max(r["seed"] for r in group) + 1,
+            "SEEDS": n,
             "BUDGET": budget,
             "CLUSTERS": clusters or "",
             "DEVICE": device or "",

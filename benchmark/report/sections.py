@@ -105,15 +105,20 @@ def _learning(
 def learning_curves(
     runs: Mapping[str, Sequence[tuple[Path, Record]]], seconds: str
 ) -> dict[str, list[list[tuple[float, float]]]]:
-    """{row name: for each run that has one, its [(seconds, ACC)] over training}."""
-    found: dict[str, list[list[tuple[float, float]]]] = {}
+    """{row name: for each run that has one, its [(seconds, ACC)] at the steps that all runs of the row
+    have}.
+    """
+    found: dict[str, list[dict[str, tuple[float, float]]]] = {}
     for name, of_row in runs.items():
         for folder, record in of_row:
             rows = read_curves(folder, LEARNING) if record["status"] == "ok" else []
             if rows and rows[0].get("accuracy"):
-                curve = [(float(row[seconds]), float(row["accuracy"])) for row in rows]
+                curve = {row["step"]: (float(row[seconds]), float(row["accuracy"])) for row in rows}
                 found.setdefault(name, []).append(curve)
-    return found
+    return {
+        name: [[curve[step] for step in curve if all(step in other for other in curves)] for curve in curves]
+        for name, curves in found.items()
+    }
 
 
 def run_costs(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import resource
+import shutil
 import sys
 import time
 import traceback
@@ -65,8 +66,9 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
         provenance=provenance,
     )
     write_record(folder, record)
-    if outcome["status"] != "interrupted":
+    if outcome["status"] in ("ok", "diverged"):  # what else ended it may be gone with --retry: a full disk
         (folder / "checkpoint.pt").unlink(missing_ok=True)
+        shutil.rmtree(folder / "snapshots", ignore_errors=True)  # an earlier sitting may have kept some
     return record
 
 

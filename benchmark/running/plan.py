@@ -208,20 +208,14 @@ def join(plans: Sequence[Plan]) -> Plan:
 
 
 def remaining(plan: Plan, results: Path, retry: bool) -> list[Run]:
-    """The runs that have not ended yet; with `retry` also those that ended badly, or whose files
-    could not be written.
-    """
+    """The runs that have not ended yet; with `retry` also those that ended badly."""
     todo, places = [], roots(results)
     for run in plan.runs:
         found = find_record(places, run.folder(results))
-        record = found and found[1]
-        if record is None or record["status"] in CONTINUED or (retry and _is_poor(record)):
+        status = found and found[1]["status"]
+        if status is None or status in CONTINUED or (retry and status != "ok"):
             todo.append(run)
     return todo
-
-
-def _is_poor(record: Record) -> bool:
-    return not ended_well(record) or "outputs_error" in record
 
 
 def final_record(run: Run, results: Path) -> tuple[Path, Record]:

@@ -27,6 +27,7 @@ class Progress:
     def __init__(self, weights: Mapping[Run, float], jobs: int):
         self._weights = weights
         self._shares: dict[Run, float] = {}  # how much of a run is done, from 0 to 1
+        self._found: dict[Run, float] = {}  # how much of it an earlier sitting had done
         self._ended = 0
         self._began = time.monotonic()
         self._terminal = sys.stderr.isatty()
@@ -42,6 +43,7 @@ class Progress:
 
     def update(self, run: Run, message: dict[str, Any]) -> None:
         share = message["done"] / max(1, message["total"])
+        self._found.setdefault(run, share)
         self._count(run, share)
         if run in self._slots:
             _, bar = self._slots[run]
@@ -78,17 +80,17 @@ class Progress:
 
     def _count(self, run: Run, share: float) -> None:
         self._shares[run] = share
-        self._all.n = self._done()
+        self._all.n = self._share_of_all(self._shares)
         self._all.set_description_str(f"{self._ended} of {len(self._weights)} runs", refresh=False)
         self._all.set_postfix_str(self._left().removeprefix(", "))
 
-    def _done(self) -> float:
-        """Share of the whole sweep that is done."""
-        done = sum(self._weights[run] * share for run, share in self._shares.items())
-        return done / sum(self._weights.values())
+    def _share_of_all(self, shares: Mapping[Run, float]) -> float:
+        """Share of the whole sweep that these shares of its runs are."""
+        return sum(self._weights[run] * share for run, share in shares.items()) / sum(self._weights.values())
 
     def _left(self) -> str:
-        done = self._done()
-        if not 0 < done < 1:
+        done = self._share_of_all(self._shares)
+        here = done - self._share_of_all(self._found)  # in this sitting
+        if not 0 < here <= done < 1:
             return ""
-        return f", {duration((time.monotonic() - self._began) * (1 - done) / done)} left"
+        return f", {duration((time.monotonic() - self._began) * (1 - done) / here)} left"

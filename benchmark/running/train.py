@@ -227,7 +227,10 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _restore(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.x.device, weights_only=True)
+        try:
+            state = torch.load(path, map_location=self.x.device, weights_only=True)
+        except Exception as error:  # a damaged archive raises whatever its bytes happen to mean
+            raise UserError(f"{path} can't be read: {error}; delete it to begin the run anew") from error
         self.model.load_state_dict(state["model"])
         self.model.load_training_state(state["training"])
         torch.set_rng_state(state["rng"].cpu())

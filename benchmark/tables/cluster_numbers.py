@@ -17,7 +17,13 @@ import pandas as pd
 from benchmark import plots
 from benchmark.records.assignments import pairwise_agreement, read_assignments
 from benchmark.records.run import Record
-from benchmark.records.select import compared_metrics, compared_split, groups, newest_per_config, row_names
+from benchmark.records.select import (
+    compared_metrics,
+    compared_split,
+    groups,
+    names_by_settings,
+    newest_per_config,
+)
 from benchmark.tables.table import Table, Value
 
 NUMBERS = 3  # of different K: fewer are no range
@@ -72,7 +78,7 @@ def cluster_number_tables(runs: Iterable[tuple[Path, Record]]) -> list[Table]:
 
 def _curves(records: Sequence[Record], folders: Mapping[tuple[str, int], Path]) -> dict[str, list[Point]]:
     """{name of a model and its settings: its points by rising K}, of those with enough of them."""
-    names = row_names(_without_k(record) for record in records)
+    names = names_by_settings(_without_k(record) for record in records)
     found: dict[str, dict[int, list[Record]]] = {}
     for record in records:
         by_k = found.setdefault(names[record["digest"]], {})

@@ -40,13 +40,14 @@ def _each_point_once(
 ) -> tuple[dict[str, dict[str, list[float]]], list[str]]:
     """The runs without those on points that another data set has too, and what was left out.
 
-    Of such data sets the one stays that the points are from; where nothing ran on that, the first by name.
+    Of such data sets the one stays on which most models ran; of several the one that the points are from,
+    then the first by name.
     """
     points = {r["key"]["dataset"]: r.get("data", {}).get("points_of") for r in records if r.get("data")}
+    ran = Counter(d for by_dataset in runs.values() for d in by_dataset)
     stays: dict[str, str] = {}
-    for dataset in sorted({d for by_dataset in runs.values() for d in by_dataset}):
-        origin = points.get(dataset) or dataset
-        stays[origin] = dataset if dataset == origin else stays.get(origin, dataset)
+    for dataset in sorted(ran, key=lambda d: (-ran[d], points.get(d) is not None, d)):
+        stays.setdefault(points.get(dataset) or dataset, dataset)
     dropped = {
         d: stays[points.get(d) or d]
         for by_dataset in runs.values()

@@ -95,7 +95,7 @@ def test_a_failed_cell_makes_the_exit_code_2_and_the_others_are_in_the_table(cli
     assert "0/1" in found.stdout
     assert "broken on purpose" in found.stdout
     again = cli(*arguments).stderr  # a failure is not repeated by itself
-    assert "2 of them done (1 ended badly or lack files; --retry makes them again)" in again
+    assert "2 of them done (1 ended badly; --retry makes them again)" in again
     assert "1 of them done" in cli(*arguments, "--retry").stderr
 
 

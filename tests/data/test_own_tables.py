@@ -107,6 +107,29 @@ def test_a_table_that_is_not_utf_8_is_named(tmp_path):
         read(tmp_path / "own.csv", DEFAULT)
 
 
+def test_names_stay_as_they_are_written(tmp_path):
+    wanted = ("007", "", "NA", "9007199254740993")
+    rows = "".join(f"{name},{i}.5,2\n" for i, name in enumerate(wanted))
+    assert read(write(tmp_path, "id,a,b\n" + rows), Reading(names="id")).names == wanted
+    assert read(write(tmp_path, ",a,b\n" + rows), DEFAULT).names == wanted
+    no_heading = read(write(tmp_path, "007,1.5,2\n008,1.0,3\n"), Reading(names="0"))
+    assert (no_heading.names, no_heading.columns) == (("007", "008"), ("1", "2"))
+
+
+@pytest.mark.parametrize("first", ["1.5,NA,2", "1.5,,2"])
+def test_a_first_point_with_a_missing_value_is_no_heading(tmp_path, first):
+    with pytest.raises(UserError, match="has 1 missing values, in column 1"):
+        read(write(tmp_path, f"{first}\n1,2,3\n"), DEFAULT)
+
+
+def test_true_and_false_may_be_labels_some_of_which_are_missing(tmp_path):
+    pytest.importorskip("pyarrow")
+    y = pd.array([True, False, None, True], dtype="boolean")
+    pd.DataFrame({"a": [1.0, 2, 3, 4], "y": y}).to_parquet(tmp_path / "own.parquet")
+    found = read(tmp_path / "own.parquet", Reading(labels="y"))
+    assert found.y.tolist() == ["True", "False", "", "True"]
+
+
 def test_parquet(tmp_path):
     pytest.importorskip("pyarrow")
     frame = pd.read_csv(write(tmp_path, TABLE)).set_index("name")

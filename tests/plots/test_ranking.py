@@ -11,3 +11,10 @@ def test_the_bars_of_the_diagram_span_the_groups_that_are_not_separable():
     heights = {line.get_ydata()[0] for line in figure.axes[0].lines if line.get_linewidth() == 3}
     assert len(heights) == 3
     assert "critical difference 1.35" in figure.axes[0].get_title()
+
+
+def test_a_model_that_is_told_from_all_others_has_no_bar():
+    figure = critical_difference_diagram({"a": 1.0, "b": 1.5, "c": 5.0}, 1.0, 6)
+    bars = [line for line in figure.axes[0].lines if line.get_linewidth() == 3]
+    assert len(bars) == 1
+    assert figure.axes[0].get_ylim() == (2.5, -0.7 - 0.4)  # no room for another

@@ -19,7 +19,7 @@ def test_curves_are_the_mean_and_range_over_seeds():
 
 
 def test_learning_curves_are_means_over_seeds_in_minutes():
-    runs = {"vade": [[(60.0, 0.2), (120.0, 0.6)], [(60.0, 0.4), (240.0, 0.8), (300.0, 0.9)]]}
+    runs = {"vade": [[(60.0, 0.2), (120.0, 0.6)], [(60.0, 0.4), (240.0, 0.8)]]}
     (axes,) = learning(runs, "processor").axes
     assert axes.lines[0].get_xydata() == pytest.approx(np.array([[1, 0.3], [3, 0.7]]))
     assert axes.get_xlabel() == "minutes of processor time"
@@ -30,6 +30,18 @@ def test_every_stage_is_a_row_and_every_loss_a_panel_of_one_run():
     rows = [{"stage": "first", "step": 1, "a": 1.0, "b": 2.0}, {"stage": "second", "step": 2, "c": 3.0}]
     titles = [axes.get_title() for axes in curves([rows]).axes]
     assert titles == ["first: a", "first: b", "second: c", ""]
+
+
+def test_a_model_without_losses_has_no_panel():
+    (axes,) = curves([[{"stage": "train", "step": 1}]]).axes
+    assert not axes.axison
+
+
+def test_the_eleventh_model_has_the_first_s_colour_and_another_line():
+    (axes,) = learning({str(i): [[(60.0, 0.2), (120.0, 0.6)]] for i in range(11)}, "processor").axes
+    first, last = axes.lines[0], axes.lines[10]
+    assert (first.get_color(), first.get_linestyle()) == ("C0", "-")
+    assert (last.get_color(), last.get_linestyle()) == ("C0", "--")
 
 
 @pytest.mark.filterwarnings("error")

@@ -85,5 +85,7 @@ def test_a_consensus_is_found_beside_any_of_its_seeds(tmp_path):
 def test_assignments_that_are_not_there_are_none_and_damaged_ones_are_named(tmp_path):
     assert read_assignments(tmp_path) == {}
     (tmp_path / "assignments.csv").write_text("split,index,cluster\nall,0,a\n")
-    with pytest.raises(UserError, match=r"assignments\.csv can't be read as assignments, run it again"):
+    with pytest.raises(
+        UserError, match=r"assignments\.csv can't be read as assignments: .*; delete record\.json beside it"
+    ):
         read_assignments(tmp_path)

@@ -56,7 +56,7 @@ def test_what_is_missing_is_named(folder, tmp_path):
 def test_a_damaged_model_is_named(folder):
     path = folder / "model.pt"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"model\.pt can't be loaded, run it again"):
+    with pytest.raises(UserError, match=r"model\.pt can't be loaded: .*; delete record\.json beside it"):
         load_run(folder).model()
 
 

@@ -6,6 +6,7 @@ from benchmark.records.select import (
     compared_split,
     groups,
     most_seeds,
+    names_by_settings,
     newest_per_config,
     row_names,
     rules_on,
@@ -55,6 +56,14 @@ def test_rows_are_told_apart_by_what_differs_only():
     a, b = record(digest="a", config={"lr": 1.0, "k": 3}), record(digest="b", config={"lr": 2.0, "k": 3})
     assert row_names([a, b]) == {"a": "vade (lr=1.0)", "b": "vade (lr=2.0)"}
     assert row_names([a]) == {"a": "vade"}
+
+
+def test_rows_that_differ_in_their_code_alone_have_its_digest():
+    """As after `--set lr=2`, once 2 is the default."""
+    a = record(digest="0123456789ab", config={"lr": 2.0}, overrides={"lr": 2.0})
+    b = record(digest="ba9876543210", config={"lr": 2.0})
+    assert row_names([a, b]) == {"0123456789ab": "vade [012345]", "ba9876543210": "vade [ba9876]"}
+    assert set(names_by_settings([a, b]).values()) == {"vade"}
 
 
 def test_models_are_compared_by_the_first_rule_on_the_test_split():

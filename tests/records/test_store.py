@@ -110,6 +110,16 @@ def test_two_outcomes_of_a_cell_are_an_error_that_names_both(tmp_path):
         list(all_records(tmp_path))
 
 
+@pytest.mark.parametrize("why", ["failed", "timed_out", "out_of_memory"])
+def test_a_run_that_was_made_again_counts_before_the_copy_that_its_machine_ended(tmp_path, why):
+    folder = write_run(tmp_path, RECORD)
+    write_run(tmp_path / "merged" / "theirs", {**RECORD, "status": why, "metrics": None})
+    assert list(all_records(tmp_path)) == [(folder, read_record(folder))]
+    write_run(tmp_path, {**RECORD, "status": "interrupted"})
+    ((_, found),) = all_records(tmp_path)
+    assert found["status"] == why
+
+
 @pytest.mark.parametrize("own", ["interrupted", "ok"])
 def test_an_interrupted_copy_yields_to_one_that_ended(tmp_path, own):
     folder = write_run(tmp_path, {**RECORD, "status": own})

@@ -26,6 +26,14 @@ def test_settings_made_by_hand_are_part_of_the_command():
     )
 
 
+def test_models_with_other_numbers_of_seeds_have_a_command_of_their_own():
+    records = [record(m, seed=s) for m, n in (("a", 3), ("b", 5), ("c", 3)) for s in range(n)]
+    assert run_command("mnist", "neutral", "quick", records, RESULTS).splitlines() == [
+        "make bench DATASET=mnist MODELS=a,c SEEDS=3 BUDGET=quick",
+        "make bench DATASET=mnist MODELS=b SEEDS=5 BUDGET=quick",
+    ]
+
+
 def test_what_the_runs_were_made_on_is_part_of_the_command():
     cpu, cuda = record("m", digest="cpu"), record("m", digest="cuda")
     cpu["key"] |= {"device": "cpu", "threads": 4}

@@ -18,6 +18,16 @@ def test_learning_curves_are_of_runs_that_ended_well(tmp_path):
     assert learning_curves(runs, "cpu_seconds") == {"vade": [[(30.0, 0.25), (60.0, 0.5)]]}
 
 
+def test_learning_curves_of_runs_with_other_snapshots_are_of_their_common_steps(tmp_path):
+    """So that a mean is of equal steps."""
+    header, lines = "step,cpu_seconds,accuracy\n", [f"{s},{60 * s}.0,0.{s}\n" for s in range(1, 5)]
+    for name, chosen in (("many", lines), ("few", lines[1::2])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "learning.csv").write_text(header + "".join(chosen))
+    runs = {"vade": [(tmp_path / name, record()) for name in ("many", "few")]}
+    assert learning_curves(runs, "cpu_seconds") == {"vade": [[(120.0, 0.2), (240.0, 0.4)]] * 2}
+
+
 def test_a_section_shows_them_beside_the_costs(tmp_path):
     (tmp_path / "learning.csv").write_text("step,cpu_seconds,accuracy\n5,30.0,0.25\n10,60.0,0.5\n")
     found = section(Album(tmp_path), ("mnist", "neutral", "paper"), "MNIST", [(tmp_path, record())])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmark.errors import Diverged, Interrupted
 from benchmark.running.execute import execute
 from benchmark.running.plan import Request, plan
 
@@ -30,6 +31,32 @@ def test_what_fails_after_the_training_leaves_the_trained_model(tmp_path, monkey
     record = execute(run, run.folder(tmp_path), lambda *_: None, lambda: False)
     assert (record["status"], record["error"]) == ("failed", "ZeroDivisionError: division by zero")
     assert (run.folder(tmp_path) / "model.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kept"),
+    [
+        (OSError(28, "No space left on device"), "failed", True),
+        (MemoryError(), "out_of_memory", True),
+        (Interrupted("stopped"), "interrupted", True),
+        (Diverged("loss is nan"), "diverged", False),
+        (None, "ok", False),
+    ],
+)
+def test_a_checkpoint_stays_where_another_try_may_end_otherwise(tmp_path, monkeypatch, error, status, kept):
+    def train(*_):
+        if error:
+            raise error
+        return {}
+
+    monkeypatch.setattr("benchmark.running.execute._train_and_evaluate", train)
+    (run,) = plan(Request("digits", ("kmeans",), budget="smoke", seeds=1)).runs
+    folder = run.folder(tmp_path)
+    run.write(folder)
+    (folder / "checkpoint.pt").touch()
+    (folder / "snapshots").mkdir()
+    assert execute(run, folder, lambda *_: None, lambda: False)["status"] == status
+    assert (folder / "checkpoint.pt").exists() == (folder / "snapshots").exists() == kept
 
 
 RANDOM = """

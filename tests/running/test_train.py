@@ -142,6 +142,12 @@ def test_a_run_killed_between_checkpoints_repeats_the_lost_steps_exactly(tmp_pat
     assert torch.equal(resumed.weight, whole.weight)
 
 
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half of one")
+    with pytest.raises(UserError, match=r"checkpoint\.pt can't be read: .*; delete it to begin the run anew"):
+        train(Model(), checkpoint=tmp_path / "checkpoint.pt")
+
+
 def test_seconds_of_the_processor_go_on_where_a_checkpoint_left_them(tmp_path, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr("time.process_time", lambda: float(next(ticks)))  # one more with every reading

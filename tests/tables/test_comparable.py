@@ -69,6 +69,16 @@ def test_points_that_two_data_sets_share_count_once():
     assert left_out == ["small is left out: its points are those of part"]
 
 
+def test_of_shared_points_the_data_set_stays_that_more_models_have():
+    """One run of one model on the origin must not cost all others theirs."""
+    part = {"title": "part", "points_of": "whole"}
+    records = [r for m in "abc" for r in runs(m, "part", [0.5] * 3, data=part)]
+    records += runs("a", "whole", [0.9], data={"title": "whole", "points_of": None})
+    scores, left_out = comparable(records, "paper")
+    assert {m: list(found) for m, found in scores.items()} == {m: ["part"] for m in "abc"}
+    assert left_out == ["whole is left out: its points are those of part"]
+
+
 def test_own_data_are_ranked_among_themselves_only():
     def of(dataset, a, b, **more):
         return [*runs("a", dataset, [a] * 3, **more), *runs("b", dataset, [b] * 3, **more)]

@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,6 +47,7 @@ class _Running:
     pid: int
     progress: Connection  # read end of the progress pipe
     started: float = field(default_factory=time.monotonic)
+    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     buffer: bytes = b""
     stop_reason: str | None = None  # status to record, once the parent has asked it to stop
     kill_at: float = float("inf")
@@ -181,7 +183,7 @@ class LocalExecutor:
         record = read_record(running.folder)
         if record is None:
             status, error = _explain(running.process.exitcode)
-            record = running.run.record(running.stop_reason or status, error=error)
+            record = running.run.record(running.stop_reason or status, error=error, started=running.date)
         elif record["status"] == "interrupted" and running.stop_reason == "timed_out":
             record |= {"status": "timed_out"}
         else:

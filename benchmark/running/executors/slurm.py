@@ -18,6 +18,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,8 @@ class SlurmExecutor:
                 if log and log.is_file()
                 else []
             )
-            record = run.record(status, error=f"{reason}, and left no record", log_tail=tail)
+            now = datetime.now(UTC).isoformat(timespec="seconds")  # when it began, nobody can say any more
+            record = run.record(status, error=f"{reason}, and left no record", log_tail=tail, started=now)
             write_first_record(folder, record)
             return read_record(folder) or record
         record["error"] += f"; {reason}"

@@ -78,6 +78,7 @@ def test_every_way_to_fail_becomes_a_status_with_its_reason(run, tmp_path):
     for model, record in records.items():
         written = json.loads((folder_of(tmp_path, model) / "record.json").read_text())
         assert written["status"] == record["status"]
+        assert written["started"] > "2026"  # by which the newest code counts, also where it crashes
     assert records["fine"]["metrics"]["all"]["default"]["n"] == 1797
     assert run.progress[0]["stage"] == "train"
     half = folder_of(tmp_path, "half")

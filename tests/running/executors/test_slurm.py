@@ -134,6 +134,7 @@ def test_a_job_that_left_no_record_gets_slurms_reason(tmp_path, programs, monkey
     assert record["status"] == status
     assert record["error"] == f"SLURM job 12 ended as {state}, exit code 1:0, and left no record"
     assert read_record(run.folder(tmp_path))["status"] == status
+    assert record["started"] > "2026"  # by which the newest code counts, also where it crashes
     assert submissions.read_all(tmp_path) == []
 
 
