@@ -57,10 +57,10 @@ class ClusterGAN(LatentGAN):
                        own posterior, costs one pass, needs no fit, and numbers the clusters as they are
                        sampled.
         kmeans         nearest of K centres of the codes (E_n(x), softmax E_c(x)), or of the critic's last
-                       hidden layer if there is no such encoder. What the paper's tables use; its distances
-                       depend on the scale of z_n.
+                       hidden layer if there is no such encoder, whose default it is without decode=true; its
+                       distances depend on the scale of z_n.
         kmeans_refit   k-means fitted to the codes of the very points that are assigned, as the authors
-                       evaluate.
+                       evaluate: what the paper's tables are compared by.
         decode         the one-hot of the best restart of backprop decoding. The default of wgan_onehot with
                        decode=true.
         decode_kmeans  nearest of K centres of the decoded latents; the default of wgan_normal with
