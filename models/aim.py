@@ -39,6 +39,10 @@ class AIM(ClusteringModel):
     - The encoder has a trunk of its own, without normalisation: real images meet no statistics of generated
       ones. MPCC's shares D's.
     - Loss II is divided by J, not by the number of an image's values; for Adam that is a matter of epsilon.
+    - Samples come from the last generator, with the running averages of its batch norm. MPCC's come from an
+      average of the generator over the iterations (decay 0.9999, below the paper's budget 0.99), with
+      statistics computed anew after training: what differs in FID is not the cluster variable's alone.
+    - Images are in [0, 1] and leave G by a sigmoid; MPCC's are in [-1, 1] and leave it by a tanh.
 
     Digits have fully connected networks (`channels` empty) below the paper's budget.
     """

@@ -27,8 +27,10 @@ class DCN(AeKMeans):
     seen (equation 8). Those steps together make a running mean, which is what is computed.
 
     Deviations:
-    - The autoencoder is trained end to end, not layer by layer first, has no batch normalisation, and its
-      codes may be negative. l is the cross-entropy of images, not the squared error.
+    - The autoencoder is trained end to end, not layer by layer first. l is the cross-entropy of images, not
+      the squared error.
+    - The decoder's weights are its own; in both released codes they are the encoder's, transposed.
+    - No batch normalisation, and codes that may be negative: as in the newer of these codes, not the older.
     - One Adam, that of the autoencoder, instead of SGD with Nesterov momentum.
     - `lam` is that of the older of two released codes, whose script for MNIST weighs squared distance to
       squared error as 20 to 1, with a network of 2000-1000-500-500-250-50. The newer code (DCN-New), whose

@@ -27,8 +27,11 @@ class DEC(AeKMeans):
     Deviations:
     - The autoencoder is trained end to end with Adam, on the cross-entropy of images, instead of layer by
       layer with dropout and then together, on squared errors.
-    - P is computed anew every 140 steps, as in IDEC's paper on MNIST, since DEC's does not say when; on USPS
-      and Reuters every 30, as in the independent implementation DEC-keras.
+    - P is computed anew every 140 steps, on USPS and Reuters every 30, as in the independent implementation
+      DEC-keras. The paper does not say when; the released code (piiswrong/dec, dec/dec.py) has 160 on MNIST,
+      40 on STL and 20 on Reuters, in another of its versions 20 on all.
+    - Pixels are in [0, 1]; the released code has 0.02 times 0 to 255, that is [0, 5.1], which makes the codes
+      longer against Student's t.
     - `scale`: codes are multiplied such that their mean squared distance to the centres of k-means is this;
       the decoder's first layer is divided alike, so the autoencoder stays what it was. Student's t has a
       length of its own, 1, and an autoencoder's codes have any. Off in the paper's presets.

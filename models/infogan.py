@@ -32,14 +32,19 @@ class InfoGAN(ClusteringModel):
     (openai/InfoGAN, launchers/run_mnist_exp.py): Adam with first beta 0.5, 1e-3 for G, 2e-4 for D and Q.
 
     Deviations from that code:
-    - Leaky ReLU has slope 0.2 (0.01 there), weights start from N(0, 0.02^2), as the suite's other GANs.
+    - Leaky ReLU has slope 0.2 (0.01 there), as in the suite's other GANs.
+    - D's head and the two layers of Q's start as torch's linear layers do, with standard deviations of 0.018,
+      0.018 and 0.05 at the paper's widths; there they have 0.02, as all other layers have in both.
+    - In G, batch norm before the convolutions has one mean and variance per channel, there one per unit.
     - Batch norm uses fixed statistics after training, those of training images in the trunk, so that a
       point's cluster does not depend on the rest of its batch. In training, real and generated images each
       have those of their batch, as there.
     - Images are in [0, 1] and leave G by a sigmoid; vectors without bounds leave it as they are, and their
       networks are fully connected.
 
-    The budgets below the paper's take smaller networks, smaller batches and larger rates.
+    The budgets below the paper's take smaller batches, larger rates and, for images, smaller networks: a
+    quarter of the width (quick) or half of it (hour). Digits have fully connected layers of 256 and 256
+    there; vectors have these at every budget.
     """
 
     name = "infogan"

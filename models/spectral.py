@@ -16,16 +16,18 @@ from ._neighbours import nearest_point
 
 
 class Spectral(ClusteringModel):
-    """Normalised spectral clustering: k-means on the leading eigenvectors of D^-1/2 W D^-1/2.
+    """Normalised spectral clustering: k-means on the leading eigenvectors of a W that joins the points.
 
-    Up to `exact_points` points W is their graph of nearest neighbours (scikit-learn's SpectralClustering);
-    any other point gets the cluster of the nearest of them.
+    Up to `exact_points` points W is their graph of nearest neighbours (scikit-learn's SpectralClustering), of
+    which each point is one itself: 10 are 9 others. scikit-learn divides the eigenvectors of D^-1/2 W D^-1/2
+    by the roots of the degrees, so that they are those of D^-1 W, and does not scale rows to length 1. Any
+    other point gets the cluster of the nearest of them.
 
     Of more points W is a Gaussian kernel, approximated from `landmarks` random points by Nystroem's method
-    (Fowlkes, Belongie, Chung and Malik, PAMI 2004; scikit-learn's Nystroem): W = F F^T, whose eigenvectors
-    follow from F alone, also for new points. The kernel's width is the median distance between landmarks.
-    Rows of eigenvectors are scaled to length 1 (Ng, Jordan and Weiss, 2002). Such a kernel sees less of the
-    points' neighbourhoods than the graph does: expect less of it.
+    (Fowlkes, Belongie, Chung and Malik, PAMI 2004; scikit-learn's Nystroem): W = F F^T. The eigenvectors of
+    D^-1/2 W D^-1/2 follow from F alone, also for new points, and their rows are scaled to length 1 (Ng,
+    Jordan and Weiss, 2002). The kernel's width is the median distance between landmarks. Such a kernel sees
+    less of the points' neighbourhoods than the graph does: expect less of it.
     """
 
     name = "spectral"
@@ -33,7 +35,7 @@ class Spectral(ClusteringModel):
     @dataclass(frozen=True)
     class Config(ModelConfig):
         exact_points: int = 5000  # with more, Nystroem's approximation
-        neighbours: int = 10  # of a point in the graph
+        neighbours: int = 10  # of a point in the graph, itself included
         landmarks: int = 1000  # m, points that the kernel is approximated from
         restarts: int = 10  # of k-means on the eigenvectors
 

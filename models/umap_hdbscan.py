@@ -23,6 +23,7 @@ class UmapHdbscan(PixelMap):
     Settings are those of the page on clustering in UMAP's documentation: `min_samples` 10 and clusters of at
     least 500 of MNIST's 70,000 points, here a share of the points. For digits' 1,797 points that is too
     small, with many clusters and much noise: there it is 1/40, amid a range where both stay as they are.
+    scikit-learn's `min_samples` counts the point itself, that page's hdbscan does not: 10 here are 9 there.
     """
 
     name = "umap_hdbscan"
@@ -31,7 +32,7 @@ class UmapHdbscan(PixelMap):
     @dataclass(frozen=True)
     class Config(PixelMapConfig):
         min_share: float = 1 / 140  # of the points, that a cluster has at least
-        min_samples: int = 10  # neighbours that make a point dense; more leave more noise
+        min_samples: int = 10  # neighbours that make a point dense, itself included; more leave more noise
 
         def __post_init__(self) -> None:
             super().__post_init__()

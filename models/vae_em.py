@@ -23,7 +23,7 @@ class VAEEM(KVAEs):
     At these r the M step's gradient is that of sum_x logsumexp_j ELBO_j(x), which EM ascends.
 
     Points of the M step are drawn with probabilities proportional to r_j(x): the expected gradient is that of
-    the weighted sum, and no VAE computes what weighs nothing.
+    the weighted sum, for each VAE over its sum_x r_j(x), and no VAE computes what weighs nothing.
 
     Samples of no given cluster are drawn with the mean responsibilities as weights, as in `kvaes`; the
     mixture above has 1/K each.
@@ -79,7 +79,8 @@ class VAEEM(KVAEs):
         """New weights of the points from their responsibilities (N, K); how many VAEs have less than one
         point.
 
-        Such a VAE stays as it is until points come back.
+        Such a VAE gets no gradient until points come back. What its Adam remembers, and batch
+        normalisation's running statistics, still move it a little.
         """
         sums = r.T.double().cumsum(dim=1)  # (K, N)
         mass = sums[:, -1]

@@ -85,6 +85,18 @@ def test_who_updates_what_and_the_noise_is_on_the_encoder_s_input_alone(monkeypa
     assert torch.equal(targets[0], x)
 
 
+def test_the_encoder_sees_points_with_noise_of_the_given_size_around_them(monkeypatch):
+    model, seen = make(noise=0.5).train(), []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda x: (seen.append(x), encode(x))[1])
+    x = torch.rand(1000, 1, 4, 4)
+    model.step(x)
+    assert len(seen) == 2  # the two phases
+    for noisy in seen:
+        torch.testing.assert_close((noisy - x).mean(), torch.tensor(0.0), atol=0.02, rtol=0)
+        torch.testing.assert_close((noisy - x).std(), torch.tensor(0.5), atol=0.02, rtol=0)
+
+
 def test_the_encoder_has_batch_norm_before_each_relu_or_not_at_all():
     kinds = lambda model: [type(layer).__name__ for layer in model.encoder]  # noqa: E731
     assert kinds(make(hidden="8,8")) == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear"]

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, Normal
@@ -38,6 +39,33 @@ def test_an_encoder_that_knows_nothing_pays_the_entropy_of_the_prior():
     assert entropy == pytest.approx(0.5 * math.log(2 * math.pi * math.e))
     found = model.latent_loss(torch.randn(200_000, 3, dtype=torch.float64)).item()
     assert found == pytest.approx(entropy, abs=0.005)
+
+
+@pytest.mark.parametrize("critic_norm", ["none", "batch"])
+@pytest.mark.parametrize("loss", ["hinge", "nonsaturating"])
+def test_the_adversarial_losses_equal_numpy(loss, critic_norm):
+    """D is high on real points, and G is updated to raise it on its own. With batch norm real and generated
+    points have batch statistics of their own.
+    """
+    still = {"lr": 1e-12, "d_lr": 1e-12, "e_lr": 1e-12}
+    model = make(loss=loss, critic_norm=critic_norm, d_steps=1, e_steps=1, **still).double().train()
+    real, draws = torch.rand(8, 1, 8, 8).double(), torch.randn(3, 8, 3).double()
+    with torch.no_grad():
+        for parameter in (*model.generator.parameters(), *model.discriminator.parameters()):
+            parameter.copy_(0.5 * torch.randn_like(parameter))  # scores near 0 are all alike
+        points = (real, model.generator(draws[0]), model.generator(draws[1]))
+        on_data, on_first, on_second = (model.discriminator(x).numpy() for x in points)
+    latents = iter(draws)
+    model.draw_latents = lambda n: next(latents)
+    losses = model.step(real)
+    if loss == "hinge":
+        critic = np.maximum(0, 1 - on_data).mean() + np.maximum(0, 1 + on_first).mean()
+        generator = -on_second.mean()
+    else:
+        critic = np.log1p(np.exp(-on_data)).mean() + np.log1p(np.exp(on_first)).mean()
+        generator = np.log1p(np.exp(-on_second)).mean()
+    assert losses["discriminator"].item() == pytest.approx(critic, rel=1e-6)
+    assert losses["generator"].item() == pytest.approx(generator, rel=1e-6)
 
 
 @pytest.mark.parametrize("overrides", [{}, {"critic_norm": "batch", "loss": "nonsaturating"}])

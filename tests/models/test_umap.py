@@ -1,6 +1,8 @@
 """The rows on UMAP's map: clusters, noise, new points, and what happens without the library."""
 
 import importlib.util
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -37,6 +39,33 @@ def test_a_map_starts_from_as_many_principal_components_as_it_has_dimensions(nam
     with pytest.raises(UserError, match=f"dimensions is {overrides['dimensions']}, expected at most {most}"):
         config.resolve(cls, SPEC, 3, "smoke", overrides)
     config.resolve(cls, SPEC, 3, "smoke", overrides | {"dimensions": most})
+
+
+@pytest.mark.parametrize("name", ["umap_gmm", "umap_hdbscan", "n2d"])
+@pytest.mark.parametrize(("neighbours", "used"), [(7, 7), (500, 149)])  # of 150 points
+def test_umap_is_given_the_settings_and_the_features(name, neighbours, used, monkeypatch):
+    given = {}
+
+    class Recorder:
+        def __init__(self, **settings):
+            given.update(settings)
+
+        def fit_transform(self, features):
+            given["features"] = features
+            return np.arange(450, dtype=np.float32).reshape(150, 3)
+
+    package = ModuleType("umap")
+    package.UMAP = Recorder
+    monkeypatch.setitem(sys.modules, "umap", package)
+    cls = Registry().model(name)
+    values = {"neighbours": neighbours, "dimensions": 3, "min_dist": 0.25}
+    model = cls(SPEC, config.resolve(cls, SPEC, 3, "smoke", values)).eval()
+    x = torch.randn(150, 6)
+    model.fit_map(x)
+    assert (given["n_neighbors"], given["n_components"], given["min_dist"]) == (used, 3, 0.25)
+    assert (given["init"], given["n_jobs"]) == ("pca", 1)
+    np.testing.assert_array_equal(given["features"], model.features(x).detach().numpy())
+    assert torch.equal(model.places, torch.arange(450.0).view(150, 3))
 
 
 def test_noise_gets_the_label_of_the_nearest_place_that_is_in_a_cluster():

@@ -34,6 +34,17 @@ def test_the_terms_are_those_of_textbook_distributions():
     torch.testing.assert_close(kl, kl_divergence(posterior, Normal(0.0, 1.0)).sum(dim=1))
 
 
+def test_a_step_goes_down_the_mean_of_both_terms():
+    model, x = make(latent=3).double(), torch.rand(7, 1, 4, 4, dtype=torch.float64)
+    torch.manual_seed(1)
+    expected = torch.autograd.grad(sum(model.nelbo(x)).mean(), list(model.parameters()))
+    torch.manual_seed(1)
+    losses = model.step(x)
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+    torch.testing.assert_close(losses["nelbo"], losses["reconstruction"] + losses["kl"])
+
+
 def test_with_the_exact_posterior_the_negative_elbo_is_the_negative_log_likelihood():
     """Linear networks: p(x | z) = N(W z + b, I), so p(x) = N(b, W W^T + I), and the posterior is Gaussian.
 

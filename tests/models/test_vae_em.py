@@ -88,6 +88,7 @@ def test_em_of_gaussians_is_a_special_case():
 
 
 def test_a_vae_without_points_waits_for_them():
+    """From the start, when its Adam remembers nothing."""
     model, x = make(), points()
     weights = [p.clone() for p in model.encoder.parameters()]
     r = torch.full((N, K), 0.5)
@@ -102,6 +103,19 @@ def test_a_vae_without_points_waits_for_them():
         assert not torch.equal(old[0], new[0])
     assert model.weigh(torch.full((N, K), 1 / K)) == 0
     assert model.active.tolist() == [1, 1, 1]
+
+
+def test_what_adam_remembers_still_moves_a_vae_that_has_lost_its_points():
+    model, x = make(), points()
+    model.vae_step(model.draw_batches(x))
+    r = torch.full((N, K), 0.5)
+    r[:, 1] = 0
+    model.weigh(r)
+    weights = [p[1].clone() for p in model.encoder.parameters()]
+    model.vae_step(model.draw_batches(x))
+    for old, new in zip(weights, model.encoder.parameters(), strict=True):
+        assert not new.grad[1].any()
+        assert not torch.equal(old, new[1])
 
 
 def test_the_order_of_training_and_where_it_starts():

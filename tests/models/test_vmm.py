@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import dirichlet, gamma, multivariate_normal, norm, wishart
 
 from benchmark import config
@@ -110,6 +110,14 @@ def test_the_networks_divergence_equals_scipy_and_their_step_leaves_the_prior():
     assert changed == {id(p) for p in model.networks}
 
 
+def joint_by_scipy(z, pi, means, spread, precisions):
+    """(K, B) log pi_k + E log N(z; mu_k, P_k^-1)."""
+    return [
+        np.log(share) + multivariate_normal(mean, np.linalg.inv(p)).logpdf(z) - 0.5 * np.trace(p @ s)
+        for share, mean, s, p in zip(pi, means, spread, precisions, strict=True)
+    ]
+
+
 def test_the_objective_of_the_prior_equals_scipy_term_by_term():
     model, x = with_a_prior()
     pi, means, spread, precisions = as_numpy(model)
@@ -121,13 +129,32 @@ def test_the_objective_of_the_prior_equals_scipy_term_by_term():
     torch.manual_seed(3)
     found = model.prior_step(x)
     standard, scale = multivariate_normal(np.zeros(J)), np.eye(J) * k ** (2 / J) / (J + 2)
-    joint, expected = [], dirichlet(np.full(k, 1 / (k * alpha))).logpdf(pi) + gamma(1).logpdf(alpha)
-    for share, mean, s, p in zip(pi, means, spread, precisions, strict=True):
-        density = multivariate_normal(mean, np.linalg.inv(p)).logpdf(z)
-        joint.append(np.log(share) + density - 0.5 * np.trace(p @ s))
+    joint = joint_by_scipy(z, pi, means, spread, precisions)
+    expected = dirichlet(np.full(k, 1 / (k * alpha))).logpdf(pi) + gamma(1).logpdf(alpha)
+    for mean, s, p in zip(means, spread, precisions, strict=True):
         expected += standard.logpdf(mean) - 0.5 * np.trace(s) + wishart(J + 2, scale).logpdf(p)
     expected += np.sum(softmax(joint, axis=0) * joint)
     assert found.item() == pytest.approx(-expected / B, rel=1e-8)
+
+
+def test_points_are_assigned_by_the_responsibilities_of_training_at_the_mean_of_their_posterior():
+    model, x = with_a_prior()
+    with torch.no_grad():
+        z, found = model.embed(x).numpy(), model.log_assign(x).numpy()
+    expected = log_softmax(joint_by_scipy(z, *as_numpy(model)), axis=0).T
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_draws_of_a_component_have_its_mean_and_covariance(monkeypatch):
+    model, _ = with_a_prior()
+    monkeypatch.setattr(model, "decoded", lambda z: z)
+    _, means, spread, precisions = as_numpy(model)
+    for k in range(len(means)):
+        with torch.no_grad():
+            z = model.sample(200_000, cluster=k).numpy()
+        covariance = np.linalg.inv(precisions[k]) + spread[k]
+        np.testing.assert_allclose(z.mean(axis=0), means[k], atol=0.03)
+        np.testing.assert_allclose(np.cov(z.T), covariance, rtol=0.03, atol=0.03)
 
 
 def test_the_prior_starts_at_points_with_unit_precisions_and_equal_weights():
