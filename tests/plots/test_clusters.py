@@ -41,7 +41,7 @@ def test_means_of_clusters_are_written_in_units_of_the_data():
 
 def test_means_of_many_large_values_are_exact():
     """In single precision the mean of all would be off by a good part of the standard deviation."""
-    x = (1000 + np.tile([[-1.0], [1.0]], (200_000, 1))).astype(np.float32)
+    x = (1000 + np.tile([[-1.0] * 3, [1.0] * 3], (200_000, 1))).astype(np.float32)
     labels = np.arange(len(x)) // (len(x) // 2)
     picture = cluster_means(x, labels, ["0", "1"]).axes[0].images[0]
     assert np.abs(picture.get_array()).max() < 1e-6
