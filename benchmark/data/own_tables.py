@@ -14,7 +14,6 @@ from benchmark.errors import UserError, unknown
 from benchmark.reading import Reading
 
 SEPARATORS = ",;\t"
-MISSING = ("", "NA", "N/A", "null", "NULL", "None")  # besides nan, which is a number
 SHOWN = 5  # columns that a message names
 HEADING = (
     "the first line of {}, the numbers from 0 to {}, is read as a heading, as pandas writes it; if it is a"
@@ -78,7 +77,7 @@ def _csv(path: Path, named_by: str | None) -> tuple[pd.DataFrame, tuple[str, ...
     """The table, its index the rows as they are counted in the file; the names of its rows: those of a first
     column without a heading, as pandas writes them; and a caveat.
 
-    A first line of numbers only, one of which may be missing but the first, is a point, and the columns are
+    A first line of numbers only, of which all but the first may be missing, is a point, and the columns are
     called 0, 1, ... then; but these very numbers are the heading that pandas writes for columns without
     names. Names stay as they are written: 007 is no 7, and NA a name.
 
@@ -91,15 +90,15 @@ def _csv(path: Path, named_by: str | None) -> tuple[pd.DataFrame, tuple[str, ...
             separator = _separator(line)
             first = next(csv.reader([line], delimiter=separator), [])
         counted = len(first) > 1 and first == [str(i) for i in range(len(first))]
-        is_point = first and not counted and _is_number(first[0]) and all(map(_is_number_or_missing, first))
+        table = partial(pd.read_csv, path, sep=separator, encoding="utf-8-sig")
+        given = table(header=None, nrows=1, dtype=str).iloc[0].dropna()  # cells that are not missing
+        is_point = not counted and 0 in given.index and all(map(_is_number, given))
         header = None if is_point else 0
         unnamed = header == 0 and len(first) > 1 and not first[0].strip()
-        columns = [str(i) for i in range(len(first))] if header is None else first
-        table = partial(pd.read_csv, path, sep=separator, header=header, encoding="utf-8-sig")
-        frame = table(low_memory=False)
-        for i, name in enumerate(columns):
+        frame = table(header=header, low_memory=False)
+        for i, name in enumerate(map(str, frame.columns)):
             if name == named_by or (unnamed and i == 0):
-                names = table(usecols=[i], dtype=str, keep_default_na=False)
+                names = table(header=header, usecols=[i], dtype=str, keep_default_na=False)
                 frame.isetitem(i, names.iloc[:, 0])
     except (ValueError, csv.Error) as error:  # pandas' own errors and those of decoding are ValueErrors
         raise UserError(f"{path} can't be read as CSV: {str(error).strip()}") from error
@@ -107,7 +106,7 @@ def _csv(path: Path, named_by: str | None) -> tuple[pd.DataFrame, tuple[str, ...
     first_row = 1 if header is None else 2
     frame = frame.set_axis(range(first_row, first_row + len(frame)))
     if unnamed:
-        return frame, tuple(frame.pop(frame.columns[0]).astype(str)), None
+        return frame, tuple(frame.pop(frame.columns[0])), None
     return frame, None, HEADING.format(path.name, len(first) - 1) if counted else None
 
 
@@ -170,10 +169,6 @@ def _separator(line: str) -> str:
 def _with_comma(text: str) -> bool:
     """Whether it is a number but for a decimal comma."""
     return "," in text and _is_number(text.replace(",", "."))
-
-
-def _is_number_or_missing(text: str) -> bool:
-    return text.strip() in MISSING or _is_number(text)
 
 
 def _is_number(text: str) -> bool:

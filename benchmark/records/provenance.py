@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ import benchmark
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 RUNS_AT_A_TIME = "DGCBENCH_RUNS_AT_A_TIME"  # set by the executor for its runs: neighbours spoil timings
 ROOT = Path(benchmark.__file__).resolve().parent.parent
+
+
+def now() -> str:
+    """The date and time as records have it; equal zones, so that it sorts."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe_machine(device: str) -> dict[str, Any]:

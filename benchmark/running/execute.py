@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from benchmark.evaluation.collapse import diagnose
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.evaluation.fid.measure import measure_run
 from benchmark.evaluation.metrics import METRICS_VERSION
-from benchmark.records.provenance import describe_machine
+from benchmark.records.provenance import describe_machine, now
 from benchmark.records.run import STANDARDISATION, Record, Run
 from benchmark.records.source import source_digest
 from benchmark.records.store import write_record
@@ -41,7 +40,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
     Args:
         report, stop: see `benchmark.running.train.Trainer`.
     """
-    started = datetime.now(UTC)
+    started = now()
     # now: the code may be edited while it runs, and a stop must be quick
     provenance = describe_machine(run.device)
     clock, cpu_clock = time.monotonic(), time.process_time()
@@ -59,7 +58,7 @@ def execute(run: Run, folder: Path, report: Callable[..., None], stop: Callable[
     provenance["mode"] = _mode(run, outcome.pop("modes", {}))
     record = run.record(
         **outcome,
-        started=started.isoformat(timespec="seconds"),
+        started=started,
         wall_seconds=time.monotonic() - clock,
         run_cpu_seconds=time.process_time() - cpu_clock,
         peak_memory_mb=peak_memory_mb(run.device),

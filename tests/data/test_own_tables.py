@@ -39,7 +39,9 @@ def test_an_index_as_pandas_writes_it_names_the_rows(tmp_path):
     np.testing.assert_array_equal(found.x, frame.to_numpy())
 
 
-@pytest.mark.parametrize("text", ["1,2\n3,4\n5,6\n", "1;2\n3;4\n5;6\n", "a\tb\n1\t2\n3\t4\n5\t6\n"])
+@pytest.mark.parametrize(
+    "text", ["1,2\n3,4\n5,6\n", "\n1,2\n3,4\n5,6\n", "1;2\n3;4\n5;6\n", "a\tb\n1\t2\n3\t4\n5\t6\n"]
+)
 def test_without_a_heading_and_with_other_separators(tmp_path, text):
     found = read(write(tmp_path, text), DEFAULT)
     np.testing.assert_array_equal(found.x, [[1, 2], [3, 4], [5, 6]])
@@ -116,7 +118,7 @@ def test_names_stay_as_they_are_written(tmp_path):
     assert (no_heading.names, no_heading.columns) == (("007", "008"), ("1", "2"))
 
 
-@pytest.mark.parametrize("first", ["1.5,NA,2", "1.5,,2"])
+@pytest.mark.parametrize("first", ["1.5,NA,2", "1.5,,2", "1.5,n/a,2"])
 def test_a_first_point_with_a_missing_value_is_no_heading(tmp_path, first):
     with pytest.raises(UserError, match="has 1 missing values, in column 1"):
         read(write(tmp_path, f"{first}\n1,2,3\n"), DEFAULT)

@@ -281,24 +281,6 @@ def test_gradients_reach_every_parameter_and_training_lowers_the_loss():
     assert last["nelbo"] < first["nelbo"] - 0.5
 
 
-@pytest.mark.parametrize(("side", "channels"), [(28, 1), (32, 3)])
-def test_the_convolutional_network_has_the_papers_layers(side, channels):
-    spec = DataSpec("mnist" if side == 28 else "svhn", (channels, side, side), (0.0, 1.0), 500)
-    model = gmvae.GMVAE(spec, gmvae.GMVAE.Config(n_clusters=10, network="conv"))
-    weights = [tuple(p.shape) for p in model.parameters() if p.dim() > 1]
-    if side == 28:
-        encoder = [(16, 1, 6, 6), (32, 16, 6, 6), (64, 32, 4, 4), (500, 64, 9, 9)]
-    else:
-        encoder = [(64, 3, 4, 4), (128, 64, 4, 4), (256, 128, 4, 4), (500, 256, 4, 4)]
-    # a transposed convolution's weight has the shape of the convolution that it mirrors
-    assert weights == [*encoder, (500, 200), *encoder[::-1], (2 * 350, 500), (500, 150), (2 * 10 * 200, 500)]
-    y = torch.rand(2, *spec.shape)
-    assert model.step(y)["nelbo"].isfinite()
-    model.eval()
-    assert model.reconstruct(y).shape == y.shape
-    assert model.log_assign(y).shape == (2, 10)
-
-
 def test_the_expected_rule_averages_the_responsibilities_over_the_posterior():
     """Over 32 draws of x and w, the same for every point: exactly those, since w's noise moves the average
     less than other draws would.
@@ -398,10 +380,3 @@ def test_bad_input(overrides, message):
     with pytest.raises(UserError) as error:
         make(**overrides)
     assert message in str(error.value)
-
-
-def test_vectors_with_the_convolutional_network():
-    with pytest.raises(
-        UserError, match=r"network=conv needs images of 28x28 or 32x32, some has shape \(3,\)"
-    ):
-        make(VECTORS, network="conv")

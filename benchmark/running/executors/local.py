@@ -18,7 +18,6 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 
 from benchmark.errors import UserError
 from benchmark.files import write_atomically
-from benchmark.records.provenance import RUNS_AT_A_TIME
+from benchmark.records.provenance import RUNS_AT_A_TIME, now
 from benchmark.records.run import Record, Run
 from benchmark.records.store import read_record, write_record
 from benchmark.running import processes, submissions
@@ -47,7 +46,7 @@ class _Running:
     pid: int
     progress: Connection  # read end of the progress pipe
     started: float = field(default_factory=time.monotonic)
-    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    date: str = field(default_factory=now)
     buffer: bytes = b""
     stop_reason: str | None = None  # status to record, once the parent has asked it to stop
     kill_at: float = float("inf")

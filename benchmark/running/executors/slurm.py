@@ -18,11 +18,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.records.provenance import now
 from benchmark.records.run import Record, Run
 from benchmark.records.store import ended_well, read_record, write_first_record, write_record
 from benchmark.running import submissions
@@ -198,8 +198,9 @@ class SlurmExecutor:
                 if log and log.is_file()
                 else []
             )
-            now = datetime.now(UTC).isoformat(timespec="seconds")  # when it began, nobody can say any more
-            record = run.record(status, error=f"{reason}, and left no record", log_tail=tail, started=now)
+            error = f"{reason}, and left no record"
+            # when it began, nobody can say any more
+            record = run.record(status, error=error, log_tail=tail, started=now())
             write_first_record(folder, record)
             return read_record(folder) or record
         record["error"] += f"; {reason}"
