@@ -127,7 +127,7 @@ class Stage:
 @dataclass(frozen=True)
 class Action:
     """Something done once between two stages, e.g. fitting a mixture to the latents of all training
-    points.
+    points. What is repeated after further stages keeps its name.
     """
 
     name: str

@@ -53,7 +53,9 @@ class Snapshots:
         """Write the metrics of every state to learning.csv beside the folder, which goes.
 
         Each is measured as if training had ended there: the actions that were still to come, such as a
-        mixture fitted to the codes, are done first, the steps are not.
+        mixture fitted to the codes, are done first, the steps are not. One that comes again and again, such
+        as kVAEs' new assignments, is done if it has not been done before, and once: without steps between
+        them, further rounds would say nothing of the state.
 
         Args:
             build: makes the model, untrained, on the device of x.
@@ -69,9 +71,11 @@ class Snapshots:
             plan = list(model.stages(x))  # before the state is loaded, as in training
             model.load_state_dict(state["model"])
             model.eval()
+            done = {item.name for item in plan[: state["index"]] if isinstance(item, Action)}
             for item in plan[state["index"] + 1 :]:
-                if isinstance(item, Action):
+                if isinstance(item, Action) and item.name not in done:
                     item.run()
+                    done.add(item.name)
             metrics, _ = evaluate(model, dataset, seed, splits=[split], first_rule=True)
             (found,) = metrics[split].values()
             numbers = {name: value for name, value in found.items() if not isinstance(value, list)}

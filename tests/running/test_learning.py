@@ -90,6 +90,33 @@ def test_a_state_is_measured_as_if_training_had_ended_there(tmp_path):
     assert not (tmp_path / "snapshots").exists()
 
 
+class Rounds(Threshold):
+    """Has two rounds; the action after each counts itself, and moves the cut away from where the steps left
+    it by its count.
+    """
+
+    def stages(self, x):
+        self.on.fill_(1)
+        for _ in range(2):
+            yield Stage("round", self.step, steps=4, batch_size=10)
+            yield Action("assign", self.assign)
+
+    def assign(self):
+        self.on += 1
+        self.cut += 4 * (self.on - 1)
+
+
+def test_an_action_of_every_round_is_done_once_if_no_round_has_ended(tmp_path):
+    snapshots = Snapshots(tmp_path / "snapshots", 4)
+    Trainer(Rounds(), X, seed=3, snapshots=snapshots).run()
+    snapshots.measure(Rounds, X, Halves(tmp_path), seed=3)
+    rows = read_curves(tmp_path, LEARNING)
+    assert [int(row["step"]) for row in rows] == [2, 4, 6, 8]
+    # cuts 4 + 4 and 8 + 4, where both rounds' actions would make 16 and 20; then 8 + 4 + 4 and 8 + 4 + 8,
+    # whose action is that of the round before
+    assert [float(row["accuracy"]) for row in rows] == pytest.approx([0.7, 0.8, 0.9, 1.0])
+
+
 def test_a_run_without_steps_has_no_learning_curve(tmp_path):
     Snapshots(tmp_path / "snapshots", 5).measure(Threshold, X, Halves(tmp_path), seed=3)
     assert read_curves(tmp_path, LEARNING) == []
