@@ -21,8 +21,8 @@ DIFFERENCES = "differences to published numbers, and why they may not be compare
 
 
 def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
-    """A table per budget: rows are variants on data sets, columns the study's metrics and the published
-    number.
+    """A table per budget with runs of the study: rows are variants on data sets, columns the study's metrics
+    and the published number.
     """
     mine = [r for r in records if r["key"]["model"] == wanted.model]
     protocol, undivided = wanted.paper.protocol, undivided_datasets(mine)
@@ -31,7 +31,10 @@ def study_tables(wanted: "Study", records: Sequence[Record]) -> list[Table]:
         for r in mine
         if any(matches(r, wanted.model, r["key"]["dataset"], protocol, v, undivided) for v in wanted.variants)
     ]
-    return [_study_table(wanted, mine, budget) for budget in sorted({r["key"]["budget"] for r in runs})]
+    budgets = sorted({r["key"]["budget"] for r in runs})
+    tables = [_study_table(wanted, mine, budget) for budget in budgets]
+    # runs on other data, without the study's metrics, make no row
+    return [table for table in tables if table.values["seeds"].any()]
 
 
 def _study_table(wanted: "Study", records: list[Record], budget: str) -> Table:

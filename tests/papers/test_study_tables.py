@@ -62,3 +62,7 @@ def test_a_study_without_a_paper_is_of_the_neutral_protocol_and_names_no_publish
 @pytest.mark.parametrize("name", ["gmvae-k-m", "kvaes-likelihood", "mpcc-prior-lr"])
 def test_a_sweep_without_runs_has_no_table(name):
     assert study_tables(study(name), []) == []
+
+
+def test_runs_on_other_data_without_its_metrics_make_no_table():
+    assert study_tables(study("kvaes-likelihood"), [record("kvaes", "mnist", accuracy=0.8)]) == []
