@@ -22,8 +22,11 @@ def test_published_numbers_keep_the_digits_that_they_have(number, std, text):
 
 
 def test_a_metric_whose_kind_is_not_stated_is_said_to_be_so():
-    number = dataclasses.replace(numbers()[0], metric="unknown_nmi", split="test", rule="kmeans")
+    number = dataclasses.replace(
+        numbers()[0], metric="unknown_nmi", split="test", rule="kmeans", model="clustergan"
+    )
     assert metric_text(number) == "NMI (kind not stated), test, rule kmeans"
+    assert metric_text(dataclasses.replace(number, model=None)) == "NMI (kind not stated), test"
     assert (
         metric_text(dataclasses.replace(number, metric="accuracy", split="unknown", rule="default")) == "ACC"
     )
