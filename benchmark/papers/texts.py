@@ -8,8 +8,8 @@ UNBOUNDED = ("fid", "kde_log_likelihood", "kde_of_data", "inception_score")
 
 
 def metric_text(number: Number) -> str:
-    """The metric by our name, the split, and the assignment rule of our runs beside it, where there can be such
-    and it is not the model's first.
+    """The metric by our name, the split, and the assignment rule of our runs beside it, where there can be
+    such and it is not the model's first.
     """
     name = METRIC_NAMES[number.metric] + (" (kind not stated)" if number.metric.startswith("unknown") else "")
     rule = "" if number.rule == "default" or number.model is None else f", rule {number.rule}"
