@@ -54,8 +54,8 @@ class Snapshots:
 
         Each is measured as if training had ended there: the actions that were still to come, such as a
         mixture fitted to the codes, are done first, the steps are not. One that comes again and again, such
-        as kVAEs' new assignments, is done if it has not been done before, and once: without steps between
-        them, further rounds would say nothing of the state.
+        as kVAEs' new assignments, is done once: without steps between them, further rounds would say nothing
+        of the state.
 
         Args:
             build: makes the model, untrained, on the device of x.
@@ -71,7 +71,7 @@ class Snapshots:
             plan = list(model.stages(x))  # before the state is loaded, as in training
             model.load_state_dict(state["model"])
             model.eval()
-            done = {item.name for item in plan[: state["index"]] if isinstance(item, Action)}
+            done = set()
             for item in plan[state["index"] + 1 :]:
                 if isinstance(item, Action) and item.name not in done:
                     item.run()
