@@ -54,12 +54,18 @@ class VAE(ClusteringModel):
     presets = {"mnist": {}, "fashion_mnist": {}, "digits": {"epochs": 600}}
     hour = {
         "digits": {},
-        "image": {"epochs": 80, "min_steps": 15_000},
+        "image": {"batch_size": 256, "epochs": 160, "min_steps": 3000},
         "vector": {"epochs": 80, "min_steps": 3000},
     }
     quick = {  # networks of VaDE at this budget
         "digits": {"hidden": (500, 500, 1000), "epochs": 150},
-        "image": {"hidden": (256, 256, 512), "epochs": 40, "min_steps": 6000, "em_points": 10_000},
+        "image": {
+            "hidden": (256, 256, 512),
+            "batch_size": 100,
+            "epochs": 40,
+            "min_steps": 6000,
+            "em_points": 10_000,
+        },
         "vector": {"hidden": (256, 256, 512), "epochs": 40, "min_steps": 2000, "em_points": 10_000},
     }
     smoke = {"*": {"hidden": (32,), "epochs": 2, "min_steps": 0, "batch_size": 50, "em_restarts": 1}}
