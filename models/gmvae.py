@@ -145,7 +145,7 @@ class GMVAE(ClusteringModel):
             "epochs": 500,
         },
     }
-    hour = {  # on MNIST about 10 s an epoch; layers of 1000 have a better bound, and worse clusters
+    hour = {  # on MNIST about 11 s an epoch; layers of 1000 have a better bound, and worse clusters
         "digits": {},
         "image": {
             "network": "fc",
