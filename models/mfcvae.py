@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage
 
 from ._budget import training_steps
-from ._mixture import Choice, Mixture, fit_mixture, information
+from ._mixture import Choice, fit_mixture, information
 from ._networks import decoder_mean, reconstruction_nll
+from ._whitening import whiten
 from .vade import mixture_kl, mixture_log_joint
 
 RECIPE = {  # of the smaller budgets
@@ -30,7 +31,6 @@ RECIPE = {  # of the smaller budgets
 }
 GATE = 0.1  # weight of a facet's rung where it joins the decoder, as released; the deepest has weight 1
 UNTRAINED_VARIANCE = 0.01  # lambda at first where the mixture is fitted to codes of an untrained encoder
-START_LOG_VAR = -3.0  # of q(z_j | x) after pre-training, where the clusters have variance 1
 
 
 class MFCVAE(ClusteringModel):
@@ -64,8 +64,8 @@ class MFCVAE(ClusteringModel):
     What the quick and hour budgets change besides sizes and lengths, all of it off in the paper's preset:
     - `pretrain`: before the KL divergence of a facet fades in, its z_j is the noiseless code of an
       autoencoder, while the facets before it go on. To these codes the mixture is fitted, now with pi and
-      lambda, and the latent is rotated and scaled such that the clusters are round on average; posteriors
-      start narrow. beta_1 fades in too. This is VaDE's recipe, facet by facet.
+      lambda, and the latent is turned and scaled to the axes that suit the clusters best; posteriors start
+      narrow. beta_1 fades in too. This is VaDE's recipe, facet by facet.
     - `em_choice`: of many fitted mixtures the one with the highest I(x; c_j) goes on, not the likeliest.
     - `fade_in`: over all of the remaining steps. `min_steps`: small data sets are passed over more often.
     """
@@ -151,7 +151,7 @@ class MFCVAE(ClusteringModel):
             fit_mixture, k=c.n_clusters, restarts=c.em_restarts, choice=c.em_choice, points=c.em_points
         )
         if c.pretrain > 0:
-            mixture = facet.whiten(fit(codes))
+            mixture = whiten(fit(codes), facet.mean, facet.log_var, facet.rung)
             facet.u.copy_(mixture.means)
             facet.pi_logits.copy_(mixture.weights.log())
             facet.log_lambda.copy_(mixture.covariances.diagonal(dim1=1, dim2=2).log())
@@ -269,23 +269,6 @@ class Facet(nn.Module):
         else:
             c = torch.full((n,), cluster, device=self.u.device)
         return self.u[c] + (0.5 * self.log_lambda[c]).exp() * torch.randn_like(self.u[c])
-
-    def whiten(self, mixture: Mixture) -> Mixture:
-        """Replace z_j by A z_j such that the mean covariance within clusters is I; the mixture of A z_j.
-
-        A goes into the layer of m_j and its inverse into the rung: the decoder sees what it did before.
-        """
-        within = (mixture.weights[:, None, None] * mixture.covariances).sum(dim=0)
-        variances, axes = torch.linalg.eigh(within)
-        a = axes.T / variances.sqrt()[:, None]
-        a32 = a.to(self.mean.weight)
-        self.mean.weight.copy_(a32 @ self.mean.weight)
-        self.mean.bias.copy_(a32 @ self.mean.bias)
-        first = next(self.rung.parameters())
-        first.copy_(first @ (axes * variances.sqrt()).to(first))
-        nn.init.zeros_(self.log_var.weight)
-        nn.init.constant_(self.log_var.bias, START_LOG_VAR)
-        return Mixture(mixture.weights, mixture.means @ a.T, a @ mixture.covariances @ a.T)
 
 
 def _layers(sizes: Sequence[int]) -> list[nn.Module]:

@@ -22,17 +22,17 @@ def values(c, names):
 @pytest.mark.parametrize(
     ("name", "shape", "value_range", "expected"),
     [
-        ("mnist", GREY, UNIT, (3000, 0.9, 10, 2e-4)),
-        ("har", (561,), None, (120, 0.9, 10, 0.0)),
-        ("reuters10k", (2000,), None, (15, 0.5, 5, 0.0)),
+        ("mnist", GREY, UNIT, (3000, 0.9, 10, 2e-4, 1.0)),
+        ("har", (561,), None, (120, 0.9, 10, 0.0, 0.1)),
+        ("reuters10k", (2000,), None, (15, 0.5, 5, 0.0, 0.5)),
     ],
 )
 def test_vade(name, shape, value_range, expected):
     c = preset(vade.VaDE, name, shape, value_range)
-    assert values(c, "epochs lr_factor lr_epochs lr_floor") == expected
+    assert values(c, "epochs lr_factor lr_epochs lr_floor variance") == expected
     assert values(c, "latent hidden batch_size lr adam_eps") == (10, (500, 500, 2000), 100, 2e-3, 1e-4)
     # what the smaller budgets add is off
-    assert values(c, "em_choice em_points whiten kl_warmup") == ("likelihood", 0, False, 0.0)
+    assert values(c, "mixtures em_choice em_points whiten kl_warmup") == (1, "likelihood", 0, False, 0.0)
     assert values(c, "min_pretrain_steps min_steps") == (0, 0)
 
 

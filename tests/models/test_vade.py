@@ -17,7 +17,7 @@ from benchmark import config
 from benchmark.api import DataSpec
 from benchmark.errors import UserError
 from benchmark.models import vade
-from benchmark.models._mixture import fit_mixture
+from benchmark.models._whitening import START_LOG_VAR
 from benchmark.running.train import Trainer
 
 SPEC = DataSpec("some", (1, 4, 4), (0.0, 1.0), 500)
@@ -156,6 +156,7 @@ def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     codes = torch.from_numpy(np.concatenate(groups)).float()
     monkeypatch.setattr(model, "embed", lambda x: x)
     model.fit_mixture(codes)
+    model.take_best()
     order = model.u.mean(dim=1).argsort()
     np.testing.assert_allclose(model.pi_logits.softmax(0)[order].detach(), sizes / sizes.sum(), rtol=1e-4)
     np.testing.assert_allclose(model.u[order].detach(), [g.mean(0) for g in groups], atol=1e-3)
@@ -164,25 +165,52 @@ def test_the_mixture_is_fitted_to_the_codes(monkeypatch):
     )
 
 
-def test_whitening_changes_neither_the_autoencoder_nor_the_clusters_and_makes_these_round():
-    model = make(latent=3)
-    x = torch.rand(400, 1, 4, 4)
-    with torch.no_grad():
-        before, codes = model.reconstruct(x), model.embed(x).double()
-        mixture = fit_mixture(codes, K, 2, "likelihood")
-        posteriors = mixture.log_joint(codes).softmax(dim=1)
-        whitened = model.whiten(mixture)
-        torch.testing.assert_close(model.reconstruct(x), before, rtol=1e-4, atol=1e-5)
-        new_codes = model.embed(x).double()
-    torch.testing.assert_close(whitened.log_joint(new_codes).softmax(dim=1), posteriors, rtol=0, atol=1e-3)
-    within = (whitened.weights[:, None, None] * whitened.covariances).sum(dim=0)
-    torch.testing.assert_close(within, torch.eye(3).double())
-
-
 def test_the_posteriors_start_narrow_after_whitening():
     model = make(whiten=True)
     model.fit_mixture(torch.rand(300, 1, 4, 4))
-    assert (model.log_var(model.trunk(torch.rand(5, 16))) == vade.START_LOG_VAR).all()
+    model.take_best()
+    assert (model.log_var(model.trunk(torch.rand(5, 16))) == START_LOG_VAR).all()
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_training_goes_on_from_the_mixture_that_says_most_and_its_autoencoder(monkeypatch, whiten):
+    """Codes in four groups say more than codes in two, whichever come first; the autoencoder of the better
+    ones is there again, and until then pre-training goes on as if nothing had been fitted.
+    """
+    rng = np.random.default_rng(0)
+    for order in ([2, 4], [4, 2]):
+        model, informations = make(whiten=whiten, latent=3), {}
+        with torch.no_grad():
+            for groups in order:
+                codes = torch.from_numpy(10 * (np.arange(400) % groups)[:, None] + rng.normal(size=(400, 3)))
+                monkeypatch.setattr(model, "embed", lambda x, codes=codes: codes.float())
+                torch.nn.init.constant_(model.decoder[-1].bias, groups)
+                before = copy.deepcopy(model.state_dict())
+                model.fit_mixture(torch.zeros(400, 1, 4, 4))
+                torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+                informations[groups] = model.best_information.item()
+        assert informations[4] == pytest.approx(math.log(4), abs=1e-3)
+        model.take_best()
+        assert (model.decoder[-1].bias == 4).all()
+        assert torch.pdist(model.u).min() > 5
+
+
+def test_mixtures_are_fitted_over_the_second_half_of_pre_training():
+    model = make(mixtures=5, pretrain_epochs=20, batch_size=100)
+    plan = [(item.name, getattr(item, "steps", 0)) for item in model.stages(torch.rand(500, 1, 4, 4))]
+    fits = [("mixture", 0), *[("pretrain", 10), ("mixture", 0)] * 4]
+    assert plan == [("pretrain", 60), *fits, ("best", 0), ("train", 10)]
+
+
+def test_the_variance_of_vectors_weighs_their_reconstruction():
+    """Half the squared error over the variance, in pre-training and after it."""
+    spec = DataSpec("some", (6,), None, 50)
+    c = config.resolve(vade.VaDE, spec, K, "smoke", {"variance": "0.1"})
+    model, x, z = vade.VaDE(spec, c), torch.randn(20, 6), torch.randn(20, 10)
+    expected = (model.decoder(z) - x).square().sum(dim=1).mean() / 0.2
+    torch.testing.assert_close(model.reconstruction(z, x), expected)
+    expected = (model.decoder(model.embed(x)) - x).square().sum(dim=1).mean() / 0.2
+    torch.testing.assert_close(model.pretrain_step(x)["reconstruction"], expected)
 
 
 def test_few_points_are_trained_on_for_the_least_number_of_steps():
@@ -296,14 +324,15 @@ def test_points_near_a_component_belong_to_it():
     assert (model.log_responsibilities(z).argmax(dim=1) == 1).all()
 
 
-@pytest.mark.parametrize("override", [{"em_points": -1}, {"kl_warmup": 1.5}])
+@pytest.mark.parametrize("override", [{"em_points": -1}, {"kl_warmup": 1.5}, {"variance": 0}])
 def test_shares_and_numbers_out_of_range(override):
     with pytest.raises(UserError, match=next(iter(override))):
         make(**override)
 
 
 @pytest.mark.parametrize(
-    "override", [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"em_restarts": 0}]
+    "override",
+    [{"latent": 0}, {"hidden": "5,0"}, {"batch_size": 0}, {"mixtures": 0}, {"em_restarts": 0}],
 )
 def test_sizes_out_of_range(override):
     with pytest.raises(UserError, match="must be at least 1"):
