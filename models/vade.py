@@ -60,10 +60,9 @@ class VaDE(ClusteringModel):
     - `mixtures`: they are fitted at several times during the pre-training. The autoencoder goes on from the
       one with the highest I(x; c) as it was then: which clusters its codes fall into changes from epoch to
       epoch, back and forth.
-    - `whiten`: the latent is turned and scaled to the axes along which the fitted clusters lose least when the
-      diagonals of their covariances are taken, with variance 1 on average; posteriors start narrow, with
-      variance e^-3. Encoder and decoder absorb the transformation, so the autoencoder computes what it did
-      before.
+    - `whiten`: the latent is turned and scaled to the axes along which the fitted clusters lose least when
+      the diagonals of their covariances are taken, with variance 1 on average; posteriors start narrow, with
+      variance e^-3. Encoder and decoder absorb the transformation: the autoencoder computes what it did.
     - `kl_warmup`: the weight of the KL divergence rises linearly from 0 to 1 over that share of the training.
     - `min_pretrain_steps`, `min_steps`: small data sets are passed over more often.
     """
