@@ -94,7 +94,8 @@ def check_bytes(x: np.ndarray, what: str) -> None:
         raise UserError(
             f"{what} is uint8 from {int(x.min(initial=255))} to {largest}; bytes are divided by 255, so these"
             f" would nearly vanish. Give floats in [0, 1] instead: (X / {max(largest, 1)}).astype('float32'),"
-            " with the largest value that X can have in place of that number"
+            " with the largest value that X can have in place of that number; in image files white is the"
+            " largest number that the format has, so multiply 12 bits that are stored as 16 by 16"
         )
 
 

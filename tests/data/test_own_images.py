@@ -87,6 +87,17 @@ def test_images_of_other_shapes_become_the_middle_square(tmp_path):
     np.testing.assert_array_equal(decode(tmp_path / "same.png", 8, None)[0], same)
 
 
+def test_twelve_bits_stored_as_sixteen_are_refused_with_what_makes_them_right(tmp_path):
+    values = RNG.integers(4096, size=(3, 8, 8), dtype=np.uint16)
+    for name, pixels in zip("abc", values, strict=True):
+        save(tmp_path / "scans" / f"{name}.png", pixels)
+    with pytest.raises(UserError, match="multiply 12 bits that are stored as 16 by 16"):
+        OwnDataset(tmp_path / "scans").x("all")
+    for name, pixels in zip("abc", values, strict=True):
+        save(tmp_path / "scans" / f"{name}.png", 16 * pixels)
+    assert OwnDataset(tmp_path / "scans").x("all").max() > 250
+
+
 def test_files_of_every_kind_are_decoded_to_what_they_show(tmp_path):
     path = tmp_path / "image.png"
     save(path, np.array([[0, 257], [257 * 128, 65535]], np.uint16))
