@@ -52,7 +52,7 @@ def test_a_run_prints_and_writes_its_table_and_a_second_run_has_nothing_to_do(cl
     assert {p.name for p in folder.iterdir()} == {*files, *pictures}
     record = json.loads((folder / "record.json").read_text())
     assert record["provenance"]["packages"]["torch"]
-    assert set(record["seconds"]) == {"pretrain", "mixture", "train", "evaluate"}
+    assert set(record["seconds"]) == {"pretrain", "mixture", "best", "train", "evaluate"}
     assert set(record["cpu_seconds"]) == set(record["seconds"])
     assert 0 < sum(record["cpu_seconds"].values()) < record["run_cpu_seconds"]
     with open(folder / "assignments.csv") as file:
