@@ -35,9 +35,9 @@ def common_axes(weights: Tensor, covariances: Tensor) -> Tensor:
     """(J, J) A such that all A S_k A' are as nearly diagonal as one A can make them, with variances of 1 on
     average.
 
-    "Nearly" in what the clusters lose when only their diagonals are kept, `lost` (Pham, SIAM J. Matrix Anal.
-    Appl. 22, 2001, equation 2; with A orthogonal Flury's common principal components). The search starts
-    where the mean covariance is I.
+    "Nearly" in what the clusters lose when only their diagonals are kept, `lost` (the criterion of
+    Pham, SIAM J. Matrix Anal. Appl. 22, 2001; with A orthogonal Flury's common principal components). The
+    search starts where the mean covariance is I.
 
     Args:
         weights, covariances: pi (K,) and S (K, J, J) of a mixture, in float64.
