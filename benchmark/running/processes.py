@@ -64,7 +64,20 @@ def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
 
 def one() -> ProcessPoolExecutor:
     """One process, for what needs torch and is to come back with a result."""
-    return ProcessPoolExecutor(1, context(), initializer=begin, initargs=(dict(os.environ),))
+    pool = ProcessPoolExecutor(1, context(), initializer=begin, initargs=(dict(os.environ),))
+    try:
+        pool.submit(os.getpid)  # the first task starts the process; the server may still be importing then
+    except KeyboardInterrupt:
+        _kill_server()
+        raise
+    return pool
+
+
+def _kill_server() -> None:
+    """Otherwise it would fork for the process that has left, and the fork complain in its terminal."""
+    server = getattr(multiprocessing.forkserver._forkserver, "_forkserver_pid", None)
+    if server is not None:
+        os.kill(server, signal.SIGKILL)
 
 
 def begin(environment: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -51,3 +52,22 @@ def test_the_server_is_deaf_and_this_process_is_not():
     process.join(60)
     assert process.exitcode == 0
     assert multiprocessing.forkserver._forkserver._forkserver_pid == server
+
+
+INTERRUPTED = """
+import signal, sys
+from benchmark.running import processes
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    processes.one()
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server is for Linux only")
+def test_a_request_to_stop_while_the_server_imports_leaves_nothing_behind():
+    # its output is read to the end, which comes when the server has closed it too
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (130, "")
