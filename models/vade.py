@@ -57,9 +57,9 @@ class VaDE(ClusteringModel):
     - `em_choice`: of many mixtures fitted to the codes the one with the highest I(x; c) goes on, not the
       likeliest. Fits with equal likelihoods differ by twenty points of accuracy, and components that overlap
       carry less information.
-    - `mixtures` (images): they are fitted at several times during the pre-training. The
-      autoencoder goes on from the one with the highest I(x; c) as it was then: which clusters its codes fall
-      into changes from epoch to epoch, back and forth.
+    - `mixtures` (images): they are fitted at several times during the pre-training. The autoencoder goes on
+      from the one with the highest I(x; c) as it was then: which clusters its codes fall into changes from
+      epoch to epoch, back and forth.
     - `whiten`: the latent is turned and scaled to the axes along which the fitted clusters lose least when
       the diagonals of their covariances are taken, with variance 1 on average; posteriors start narrow, with
       variance e^-3. Encoder and decoder absorb the transformation: the autoencoder computes what it did.
@@ -115,7 +115,7 @@ class VaDE(ClusteringModel):
     }
     hour = {
         "digits": {**RECIPE, "epochs": 600, "kl_warmup": 0.8},
-        "image": {  # an epoch of the paper's networks takes four times as long, and is worth two of these
+        "image": {  # of the paper's networks an epoch takes 3.5 times as long, and is worth two at most
             **RECIPE,
             "hidden": (256, 256, 512),
             "batch_size": 100,
