@@ -8,16 +8,14 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmark.api import Action, ClusteringModel, DataSpec, ModelConfig, Stage, as_float
+from benchmark.api import Action, DataSpec, ModelConfig, Stage, as_float
 
 from ._kde import KERNELS, kde_measurements
 from ._mixture import fit_mixture, information
-from ._networks import decoder_mean, gaussian_kl, reconstruction_nll
-from ._stacked import StackedLinear, stacked_conv, stacked_deconv, stacked_mlp
+from ._stacked_vaes import StackedVAEs, of_owner
 
 IMAGES = {  # the paper's networks for MNIST; numbers of epochs and batch size are ours, as it gives none
     "latent": 8,
@@ -39,7 +37,7 @@ MIXTURE_POINTS = 10_000  # codes that the mixture of the start is fitted to
 QUICK_PLANE = {"pretrain_epochs": 0.3, "meta_iterations": 10, "vae_epochs": 0.3, "discriminator_epochs": 0.1}
 
 
-class KVAEs(ClusteringModel):
+class KVAEs(StackedVAEs):
     """A mixture of K VAEs, each of which owns a part of the training points.
 
         P_model = sum_j alpha_j P_gj    alpha_j = share of the points that belong to VAE j
@@ -52,7 +50,7 @@ class KVAEs(ClusteringModel):
        logits.
 
     Encoders, decoders and discriminators are stacks of K networks, computed and trained as one
-    (models/_stacked.py).
+    (models/_stacked_vaes.py).
 
     The paper's comparisons are settings of the same class: without competition, `meta_iterations=0`, it is
     the paper's kVAEs at initialisation; with `pretrain_on=bags` besides it is bagging; with one cluster it is
@@ -203,7 +201,6 @@ class KVAEs(ClusteringModel):
 
     parts: Tensor
     sizes: Tensor
-    active: Tensor
     assigned: Tensor
     alpha: Tensor
     alphas: Tensor
@@ -213,21 +210,9 @@ class KVAEs(ClusteringModel):
     def __init__(self, data: DataSpec, config: Config):
         super().__init__(data, config)
         k, n, t = config.n_clusters, data.n, config.meta_iterations
-        self.bounded = data.value_range is not None
-        if config.filters:
-            self.encoder = stacked_conv(k, data.shape, config.filters, 2 * config.latent, norm=True)
-            self.decoder = stacked_deconv(k, config.latent, config.filters, data.shape)
-        else:
-            self.encoder = stacked_mlp(k, (data.dim, *config.hidden, 2 * config.latent))
-            self.decoder = stacked_mlp(k, (config.latent, *config.hidden[::-1], data.dim))
-        if config.discriminator_filters:
-            self.discriminator = stacked_conv(k, data.shape, config.discriminator_filters, 1, norm=False)
-        else:
-            self.discriminator = stacked_mlp(k, (data.dim, *config.hidden, 1))
         # VAE j trains on the points parts[j, : sizes[j]], if it is active
         self.register_buffer("parts", torch.zeros(k, n, dtype=torch.int32))
         self.register_buffer("sizes", torch.full((k,), n))
-        self.register_buffer("active", torch.ones(k))
         self.register_buffer("assigned", torch.full((n,), -1))
         self.register_buffer("alpha", torch.full((k,), 1 / k))
         # history of the competition: mixing weights, share of the points that moved, number of VAEs that kept
@@ -235,9 +220,6 @@ class KVAEs(ClusteringModel):
         self.register_buffer("alphas", torch.zeros(t, k))
         self.register_buffer("moved", torch.zeros(t))
         self.register_buffer("kept", torch.zeros(t, dtype=torch.int64))
-        adam = partial(torch.optim.Adam, lr=config.lr, betas=(config.beta1, 0.999), fused=True)
-        self.vae_optimizer = adam([*self.encoder.parameters(), *self.decoder.parameters()])
-        self.discriminator_optimizer = adam(self.discriminator.parameters())
 
     def stages(self, x: Tensor) -> Iterator[Stage | Action]:
         c = self.config
@@ -275,41 +257,6 @@ class KVAEs(ClusteringModel):
         last = self.sizes[:, None] - 1
         places = (u * self.sizes[:, None]).long().minimum(last)  # u * size may be rounded up to size
         return as_float(x[self.parts.gather(1, places).long()]).flatten(2)
-
-    def vae_step(self, x: Tensor) -> dict[str, Tensor]:
-        """One step of the K negative ELBOs, each on its own batch of x (K, B, D)."""
-        m, l = self.encode(x)
-        z = m + torch.randn_like(m) * (0.5 * l).exp()
-        reconstruction, kl = self.reconstruction_nll(z, x), gaussian_kl(m, l)  # (K, B)
-        nelbo = (reconstruction + kl).mean(dim=1)  # (K,)
-        self.vae_optimizer.zero_grad()
-        # the K VAEs share no parameter, so a sum trains each on its own loss
-        (self.active * nelbo).sum().backward()
-        self.vae_optimizer.step()
-        return {"nelbo": nelbo.mean(), "reconstruction": reconstruction.mean(), "kl": kl.mean()}
-
-    def discriminator_step(self, x: Tensor) -> dict[str, Tensor]:
-        """One step of the K discriminators: the points x (B, *shape) against B samples of each VAE."""
-        self.decoder.eval()  # batch normalisation as in sampling
-        b = len(x)
-        with torch.no_grad():
-            fake = self.decode(torch.randn(self.config.n_clusters, b, self.config.latent, device=x.device))
-        logits = self.discriminator(torch.cat([self.stack(x), fake], dim=1))[..., 0]  # (K, 2 B)
-        loss = discriminator_loss(logits[:, :b], logits[:, b:])
-        self.discriminator_optimizer.zero_grad()
-        loss.sum().backward()
-        self.discriminator_optimizer.step()
-        return {"discriminator": loss.mean()}
-
-    @torch.no_grad()
-    def reset_discriminators(self) -> None:
-        """New weights and a new Adam."""
-        for layer in self.discriminator:
-            if isinstance(layer, (StackedLinear, nn.Conv2d)):
-                layer.reset_parameters()
-        for state in self.discriminator_optimizer.state.values():
-            for value in state.values():
-                value.zero_()
 
     @torch.no_grad()
     def start_from_mixture(self, x: Tensor) -> None:
@@ -353,33 +300,6 @@ class KVAEs(ClusteringModel):
                 kept += 1
                 self.active[j] = float(balanced)
         return kept
-
-    def stack(self, x: Tensor) -> Tensor:
-        """(K, B, D), the points x (B, *shape) once for each network."""
-        return x.flatten(1).expand(self.config.n_clusters, -1, -1)
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(K, B, J) mean m and log-variance l of q_j(z | x), of x (K, B, D)."""
-        m, l = self.encoder(x).chunk(2, dim=2)
-        return m, l
-
-    def decode(self, z: Tensor) -> Tensor:
-        """(K, B, D) means of p_j(x | z), of z (K, B, J)."""
-        return decoder_mean(self.decoder(z), self.bounded)
-
-    def reconstruction_nll(self, z: Tensor, x: Tensor) -> Tensor:
-        """(K, B) -log p_j(x | z), for Gaussians without their constant."""
-        return reconstruction_nll(self.decoder(z), x, self.bounded, self.config.decoder_variance)
-
-    def log_ratio(self, x: Tensor) -> Tensor:
-        """(B, K) log (1 - D_j(x)) / D_j(x) = minus the logit: log P_gj(x) up to a constant per point."""
-        return -self.discriminator(self.stack(x))[..., 0].T
-
-    def elbo(self, x: Tensor) -> Tensor:
-        """(B, K) ELBO of each VAE, with z at the mean of q_j(z | x) so that it is not random."""
-        x = self.stack(x)
-        m, l = self.encode(x)
-        return -(self.reconstruction_nll(m, x) + gaussian_kl(m, l)).T
 
     def log_density(self, x: Tensor) -> Tensor:
         """(B, K) estimate of log P_gj(x), up to a constant per point, that decides about x (B, *shape)."""
@@ -458,13 +378,3 @@ class KVAEs(ClusteringModel):
             left.set(title="points, by assignment")
             right.set(title="samples, by VAE")
         return figures
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """(K,) mean of -log D over real points plus mean of -log (1 - D) over samples, from logits (K, B)."""
-    return (F.softplus(-real) + F.softplus(fake)).mean(dim=1)
-
-
-def of_owner(values: Tensor, owner: Tensor) -> Tensor:
-    """(B, ...) those of values (K, B, ...) that come from the network `owner` (B,) of each point."""
-    return values[owner, torch.arange(len(owner), device=owner.device)]
