@@ -64,7 +64,7 @@ class DCN(AeKMeans):
         "image": {**AeKMeans.quick["image"], "cluster_epochs": 8, "min_cluster_steps": 1000},
         "vector": {**AeKMeans.quick["vector"], "cluster_epochs": 10, "min_cluster_steps": 1000},
     }
-    smoke = {"*": {**AeKMeans.smoke["*"], "cluster_epochs": 2}}
+    smoke = {"*": {**AeKMeans.smoke["*"], "cluster_epochs": 2, "min_cluster_steps": 0}}
 
     clusters: Tensor
     counts: Tensor

@@ -104,7 +104,16 @@ class MFCVAE(ClusteringModel):
         "digits": {"hidden": (500, 1000), "epochs": 120},
         "*": {"hidden": (256, 512), "epochs": 22, "min_steps": 2000},
     }
-    smoke = {"*": {"hidden": (32, 32), "batch_size": 50, "epochs": 4, "min_steps": 0, "em_restarts": 2}}
+    smoke = {
+        "*": {
+            "latent": 3,
+            "hidden": (32, 32),
+            "batch_size": 50,
+            "epochs": 4,
+            "min_steps": 0,
+            "em_restarts": 2,
+        }
+    }
 
     facets: "Sequence[Facet]"
     alpha: Tensor

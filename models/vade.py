@@ -149,6 +149,7 @@ class VaDE(ClusteringModel):
     }
     smoke = {
         "*": {
+            "latent": 3,
             "hidden": (32,),
             "pretrain_epochs": 2,
             "epochs": 2,

@@ -59,6 +59,9 @@ def test_points_and_labels(dataset):
 
 
 def test_reading_twice_gives_the_same(dataset, dataset_class):
+    parts = {f"{split}.{part}" for split in dataset.splits for part in "xy"}
+    if parts <= set(dataset.digests):  # the next test compares it with what was read elsewhere
+        pytest.skip("its digests are stated")
     assert dataset_digest(dataset) == dataset_digest(dataset_class(dataset.folder))
 
 

@@ -169,7 +169,7 @@ def test_every_layout_of_images_is_taken(digits):
     assert fitted.n_features_in_ == 64
     assert fitted.sample(4, cluster=1).shape == (4, 1, 8, 8)
     assert fitted.reconstruct(digits).shape == (120, 1, 8, 8)
-    assert fitted.transform(digits).shape == (120, 10)
+    assert fitted.transform(digits).shape == (120, 3)
     assert not np.array_equal(fitted.sample(4), fitted.sample(4, random_state=1))
     coloured = (np.repeat(digits[..., None], 3, axis=3) * 255).astype(np.uint8)
     in_bytes = vade().fit(coloured)

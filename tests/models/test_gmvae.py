@@ -349,7 +349,9 @@ def test_the_five_modes_are_recovered(tmp_path):
     x, y = data.x("all")[:3200], data.y("all")[:3200]
     spec = DataSpec("modes5", (2,), None, len(x))
     start(0, "init")
-    model = gmvae.GMVAE(spec, config.resolve(gmvae.GMVAE, spec, 5, "quick", {"epochs": "50"}))
+    model = gmvae.GMVAE(
+        spec, config.resolve(gmvae.GMVAE, spec, 5, "quick", {"epochs": "30", "min_steps": "0"})
+    )
     Trainer(model, torch.from_numpy(x), 0).run()
     c = model.eval().assignments()["mean"](torch.from_numpy(x)).argmax(dim=1).numpy()
     assert accuracy(contingency(y, c, 5)) > 0.98
