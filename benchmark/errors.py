@@ -21,7 +21,7 @@ class Diverged(Exception):
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; its checkpoint is written."""
+    """A run was asked to stop; its checkpoint is written."""
 
 
 class Unsupported(Exception):

@@ -143,7 +143,11 @@ def _train_and_evaluate(
     with _told(errors, "outputs_error"):
         outputs.write(folder, model, x, log_q, trainer.curves, run.seed, names, columns, standardisation)
         if snapshots is not None:
-            snapshots.measure(lambda: model_class(opened.spec, values).to(x.device), x, divided, run.seed)
+
+            def build() -> ClusteringModel:
+                return model_class(opened.spec, values).to(x.device)
+
+            snapshots.measure(build, x, divided, run.seed, report, stop)
     return {
         **errors,
         "data": about,
@@ -196,6 +200,8 @@ def _told(errors: dict[str, str], name: str) -> Iterator[None]:
     """
     try:
         yield
+    except Interrupted:
+        raise
     except Exception as error:
         traceback.print_exc()
         errors[name] = f"{type(error).__name__}: {error}"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark.api import Action, ClusteringModel, Dataset
+from benchmark.errors import Interrupted
 from benchmark.evaluation.evaluate import evaluate
 from benchmark.files import whole_file
 from benchmark.records.select import COMPARED
@@ -49,7 +50,15 @@ class Snapshots:
         with whole_file(self.folder / f"{done:010d}.pt", binary=True) as file:
             torch.save(state, file)
 
-    def measure(self, build: Callable[[], ClusteringModel], x: Tensor, dataset: Dataset, seed: int) -> None:
+    def measure(
+        self,
+        build: Callable[[], ClusteringModel],
+        x: Tensor,
+        dataset: Dataset,
+        seed: int,
+        report: Callable[..., None] = lambda *_: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Write the metrics of every state to learning.csv beside the folder, which goes.
 
         Each is measured as if training had ended there: the actions that were still to come, such as a
@@ -62,10 +71,19 @@ class Snapshots:
             x: all stored training points.
             dataset: divided by its protocol; its test points are assigned where it has such.
             seed: of the run.
+            report, stop: see `benchmark.running.train.Trainer`; asked before every state, some of which take
+                minutes.
+
+        Raises:
+            Interrupted: `stop` said so; the states stay.
         """
         split = next(name for name in COMPARED if name in dataset.splits)
         rows = []
-        for path in sorted(self.folder.glob("*.pt")):
+        paths = sorted(self.folder.glob("*.pt"))
+        for i, path in enumerate(paths):
+            if stop():
+                raise Interrupted(f"stopped with {i} of {len(paths)} states of its learning curve measured")
+            report(f"learning curve, {i + 1} of {len(paths)}", 0, 0, 1, 1, {})
             state = torch.load(path, map_location=x.device, weights_only=True)
             model = build()
             plan = list(model.stages(x))  # before the state is loaded, as in training

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmark.errors import Diverged, Interrupted
+from benchmark.records.store import LEARNING, read_curves
 from benchmark.running.execute import execute
 from benchmark.running.plan import Request, plan
 
@@ -57,6 +58,26 @@ def test_a_checkpoint_stays_where_another_try_may_end_otherwise(tmp_path, monkey
     (folder / "snapshots").mkdir()
     assert execute(run, folder, lambda *_: None, lambda: False)["status"] == status
     assert (folder / "checkpoint.pt").exists() == (folder / "snapshots").exists() == kept
+
+
+def test_a_stop_while_the_learning_curve_is_measured_loses_no_training(tmp_path):
+    (run,) = plan(Request("digits", ("ae_kmeans",), budget="smoke", seeds=1, snapshots=3)).runs
+    folder = run.folder(tmp_path)
+    run.write(folder)
+    stages = []
+    asked = lambda: stages[-1:] == ["learning curve, 1 of 3"]  # noqa: E731
+    record = execute(run, folder, lambda stage, *_: stages.append(stage), asked)
+    assert record["status"] == "interrupted"
+    assert record["error"] == "stopped with 1 of 3 states of its learning curve measured"
+    assert "autoencoder" in stages
+
+    again = []
+    record = execute(run, folder, lambda stage, *_: again.append(stage), lambda: False)
+    assert record["status"] == "ok"
+    assert "outputs_error" not in record
+    assert "autoencoder" not in again
+    assert again[-3:] == [f"learning curve, {i} of 3" for i in (1, 2, 3)]
+    assert len(read_curves(folder, LEARNING)) == 3
 
 
 RANDOM = """
