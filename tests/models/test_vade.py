@@ -235,13 +235,13 @@ def test_gradients_reach_every_parameter_in_training_and_the_autoencoder_alone_i
 
 
 def test_the_loss_is_its_terms_and_training_lowers_it():
-    model = make()
+    model = make(latent=10)
     x = torch.rand(100, 1, 4, 4)
     first = model.step(x)
     torch.testing.assert_close(first["nelbo"], first["reconstruction"] + first["kl"])
     for _ in range(100):
         last = model.step(x)
-    assert last["nelbo"] < first["nelbo"] - 0.3
+    assert last["nelbo"] < first["nelbo"] - 1
 
 
 def test_a_step_differentiates_the_weighted_elbo_through_the_sample_and_its_responsibilities():
